@@ -1,0 +1,118 @@
+"""What every transport promises."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from workerkit.events.transport import Message
+
+
+def messages(*bodies: str, topic: str = "t") -> list[Message]:
+    return [Message(topic, body.encode()) for body in bodies]
+
+
+def bodies(deliveries) -> list[str]:
+    return [delivery.body.decode() for delivery in deliveries]
+
+
+@pytest.fixture
+def subscription(transport):
+    opened = transport.subscribe("t", "g")
+    yield opened
+    opened.close()
+
+
+def test_events_arrive_in_the_order_of_publication(transport, subscription):
+    transport.publish(messages("a", "b"))
+    transport.publish(messages("c"))
+    assert bodies(subscription.receive(10, 0)) == ["a", "b", "c"]
+
+
+def test_a_new_group_starts_at_the_oldest_event(transport):
+    transport.publish(messages("early"))
+    assert bodies(transport.subscribe("t", "late").receive(10, 0)) == ["early"]
+
+
+def test_every_group_receives_every_event(transport, subscription):
+    other = transport.subscribe("t", "other")
+    transport.publish(messages("a"))
+    assert bodies(subscription.receive(10, 0)) == bodies(other.receive(10, 0)) == ["a"]
+
+
+def test_two_consumers_of_a_group_share_its_events(transport, subscription):
+    second = transport.subscribe("t", "g")
+    transport.publish(messages("a", "b", "c"))
+    first = bodies(subscription.receive(2, 0))
+    assert first + bodies(second.receive(10, 0)) == ["a", "b", "c"]
+
+
+def test_a_held_event_is_not_delivered_again(transport, subscription):
+    transport.publish(messages("a"))
+    subscription.receive(10, 0)
+    assert transport.subscribe("t", "g").receive(10, 0) == []
+
+
+def test_a_lapsed_lease_is_delivered_again_and_counted(transport, subscription):
+    transport.lease = -1.0
+    transport.publish(messages("a"))
+    (first,) = subscription.receive(10, 0)
+    (again,) = transport.subscribe("t", "g").receive(10, 0)
+    assert (first.count, again.count, again.body) == (1, 2, b"a")
+
+
+def test_a_renewed_lease_does_not_lapse(transport, subscription):
+    transport.lease = -1.0
+    transport.publish(messages("a"))
+    held = subscription.receive(10, 0)
+    transport.lease = 30.0
+    subscription.renew(held)
+    assert transport.subscribe("t", "g").receive(10, 0) == []
+
+
+def test_a_released_event_comes_back_uncounted(transport, subscription):
+    transport.publish(messages("a"))
+    subscription.release(subscription.receive(10, 0))
+    (again,) = transport.subscribe("t", "g").receive(10, 0)
+    assert again.count == 1
+
+
+def test_acknowledging_publishes_the_follow_ups(transport, subscription):
+    transport.publish(messages("a"))
+    subscription.settle(subscription.receive(10, 0), messages("b", topic="next"))
+    assert bodies(transport.subscribe("next", "g").receive(10, 0)) == ["b"]
+    assert transport.lag("t", "g").events == 0
+
+
+def test_an_acknowledgement_after_losing_the_lease_changes_nothing(transport, subscription):
+    transport.lease = -1.0
+    transport.publish(messages("a"))
+    lost = subscription.receive(10, 0)
+    transport.lease = 30.0
+    transport.subscribe("t", "g").receive(10, 0)
+    subscription.settle(lost, [])
+    assert transport.lag("t", "g").events == 1
+
+
+def test_lag_counts_what_waits_and_what_is_held(transport, subscription):
+    transport.publish(messages("a", "b", "c"))
+    subscription.receive(2, 0)
+    assert transport.lag("t", "g").events == 3
+
+
+def test_a_waiting_consumer_is_woken_by_a_publication(transport, subscription):
+    got: list[str] = []
+    waiting = threading.Thread(target=lambda: got.extend(bodies(subscription.receive(10, 10))))
+    waiting.start()
+    transport.publish(messages("a"))
+    waiting.join(5)
+    assert got == ["a"]
+
+
+def test_wake_ends_a_wait(subscription):
+    waiting = threading.Thread(target=lambda: subscription.receive(10, 60))
+    waiting.start()
+    subscription.wake()
+    waiting.join(5)
+    assert not waiting.is_alive()

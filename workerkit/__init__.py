@@ -1,0 +1,1 @@
+"""Background work outside the API process, exactly once."""

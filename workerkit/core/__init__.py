@@ -1,0 +1,1 @@
+"""What every kind of worker needs: life cycle, clock, backoff, hooks, loading."""

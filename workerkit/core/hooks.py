@@ -1,0 +1,44 @@
+"""What policy tells the outside: frozen records, handed to one-method hooks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Outcome = Literal["applied", "duplicate", "parked", "dead", "expired"]
+
+log = logging.getLogger("workerkit.hooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One event reached an outcome; durations in seconds."""
+
+    service: str
+    worker: str
+    topic: str
+    event_id: str
+    outcome: Outcome
+    attempt: int
+    duration: float
+    age: float
+    error: str = ""
+    trace_id: str = ""
+
+
+class Hook(Protocol):
+    """Receives what was settled, a batch at a time, on the lane's thread: be quick."""
+
+    def settled(self, records: Sequence[Settled]) -> None:
+        """Take *records*; an error raised here is logged and goes no further."""
+
+
+def tell(hooks: Sequence[Hook], records: Sequence[Settled]) -> None:
+    """Hand *records* to every hook; a broken hook must not stop a worker."""
+    for hook in hooks:
+        try:
+            hook.settled(records)
+        except Exception:
+            log.exception("hook failed", extra={"hook": type(hook).__name__})

@@ -1,0 +1,1 @@
+"""Events: what they are, how a worker handles them, and the engine that applies them once."""

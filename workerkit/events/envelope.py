@@ -1,0 +1,131 @@
+"""CloudEvents 1.0 in JSON, as Dapr's `pubsub.redis` writes it (keys sorted)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+import orjson
+from pydantic import BaseModel
+
+from ..errors import InvalidPayload
+
+EVENT_TYPE = "com.dapr.event.sent"
+"""The `type` that Dapr gives to events whose publisher names none."""
+
+
+@dataclass(slots=True)
+class Event:
+    """One CloudEvent. `data` is parsed JSON, a string, or bytes; `time` in epoch seconds."""
+
+    topic: str
+    data: Any
+    id: str = field(default_factory=lambda: str(uuid4()))
+    source: str = ""
+    type: str = EVENT_TYPE
+    time: float = 0.0
+    expires: float | None = None
+    traceparent: str = ""
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trace_id(self) -> str:
+        """The 32 hex digits of a W3C `traceparent`, or an empty string."""
+        parts = self.traceparent.split("-")
+        return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else ""
+
+
+_KNOWN = {
+    "data", "data_base64", "datacontenttype", "id", "pubsubname", "source", "specversion",
+    "time", "topic", "traceid", "traceparent", "tracestate", "type", "expiration",
+}  # fmt: skip
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds: what `parse_time` reads back."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def parse_time(text: object) -> float:
+    """Epoch seconds of an RFC 3339 time; 0.0 when it is missing or unreadable."""
+    if not isinstance(text, str) or not text:
+        return 0.0
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def derived_id(cause: str, topic: str, position: int) -> str:
+    """Id of follow-up number *position*: the same cause yields the same id on every attempt."""
+    return str(uuid5(NAMESPACE_URL, f"{cause}/{topic}/{position}"))
+
+
+def jsonable(data: Any) -> Any:
+    """Turn a pydantic model into what its JSON holds (by alias); leave the rest alone."""
+    return data.model_dump(mode="json", by_alias=True) if isinstance(data, BaseModel) else data
+
+
+def encode(event: Event, *, pubsub: str = "pubsub") -> bytes:
+    """The envelope as JSON bytes.
+
+    Raises:
+        InvalidPayload: The data is not JSON, e.g. an open file.
+    """
+    envelope = {
+        **event.extensions,
+        "datacontenttype": "application/json",
+        "id": event.id,
+        "pubsubname": pubsub,
+        "source": event.source,
+        "specversion": "1.0",
+        "time": timestamp(event.time),
+        "topic": event.topic,
+        "traceid": event.traceparent,
+        "traceparent": event.traceparent,
+        "tracestate": "",
+        "type": event.type,
+    }
+    envelope["data"] = jsonable(event.data)
+    if event.expires is not None:
+        envelope["expiration"] = timestamp(event.expires)
+    try:
+        return orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise InvalidPayload(f"the data of {event.topic} is not JSON: {error}") from error
+
+
+def decode(body: bytes, topic: str, entry: str) -> Event:
+    """Read an envelope; a missing id becomes *entry*, a missing topic *topic*.
+
+    Raises:
+        InvalidPayload: Not JSON, not an object, or an id that is no string.
+    """
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidPayload(f"the envelope is not JSON: {error}") from error
+    if not isinstance(envelope, dict):
+        raise InvalidPayload(f"the envelope is a {type(envelope).__name__}, must be an object")
+    get = envelope.get
+    event_id = get("id") or entry
+    source = get("source") or ""
+    if not isinstance(event_id, str) or not isinstance(source, str):
+        raise InvalidPayload("the envelope's id and source must be strings")
+    expiration = get("expiration")
+    traceparent = get("traceparent") or get("traceid") or ""
+    return Event(
+        topic=topic,
+        data=envelope["data"] if "data" in envelope else get("data_base64"),
+        id=event_id,
+        source=source,
+        type=str(get("type") or EVENT_TYPE),
+        time=parse_time(get("time")),
+        expires=parse_time(expiration) or None if expiration else None,
+        traceparent=traceparent if isinstance(traceparent, str) else "",
+        extensions={key: envelope[key] for key in envelope.keys() - _KNOWN},
+    )

@@ -1,0 +1,93 @@
+"""The seam between the engine and the service's database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .transport import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """An event that waits for its next attempt, or was given up on.
+
+    `due` is in epoch seconds; `dead` tells a dead letter from a parked event;
+    `attempts` counts the tries that failed.
+    """
+
+    consumer: str
+    source: str
+    id: str
+    topic: str
+    body: bytes
+    attempts: int
+    error: str
+    traceback: str
+    due: float
+    dead: bool
+    published: float
+
+
+class UnitOfWork(Protocol):
+    """One transaction on the service's database; begun by its first use."""
+
+    def session(self) -> Any:
+        """The SQLAlchemy session lent to handlers."""
+
+    def enter(self, consumer: str, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Write inbox rows for (source, id) *keys*; return those that are new."""
+
+    def savepoint(self) -> None:
+        """Mark the point to which a failing handler is undone."""
+
+    def keep(self) -> None:
+        """Flush the session and drop the savepoint.
+
+        Raises:
+            SessionMisuse: The transaction is not the one that was begun.
+        """
+
+    def undo(self) -> None:
+        """Go back to the savepoint; raises SessionMisuse like `keep`."""
+
+    def park(self, event: ParkedEvent) -> None:
+        """Record a failed attempt, in the inbox too."""
+
+    def revive(self, event: ParkedEvent) -> bool:
+        """Take a parked event out again as applied; False when it is not parked any more."""
+
+    def post(self, messages: Sequence[Message]) -> None:
+        """Write follow-ups to the outbox, to be sent by whoever calls `posted`."""
+
+    def commit(self) -> None:
+        """Make it all durable. Raises StorageError; then nothing of it happened."""
+
+    def rollback(self) -> None:
+        """Undo it all; fine at any moment."""
+
+
+class Store(Protocol):
+    """Inbox, outbox and parked events of one service."""
+
+    def begin(self) -> UnitOfWork:
+        """A new unit of work; takes no lock before its first use."""
+
+    def settled(self, consumer: str, key: tuple[str, str]) -> bool:
+        """Whether the inbox holds *key*; a read that locks nobody."""
+
+    def sent(self, uow: UnitOfWork) -> None:
+        """The follow-ups of *uow* are published: its outbox row may go."""
+
+    def overdue(self, limit: int) -> list[tuple[int, list[Message]]]:
+        """Lease outbox rows that nobody sent in time."""
+
+    def delete_outbox(self, ids: Sequence[int]) -> None:
+        """Delete outbox rows that were sent."""
+
+    def due(self, consumer: str, limit: int, lease: float) -> list[ParkedEvent]:
+        """Lease parked events whose time has come, for *lease* seconds."""
+
+    def started(self, consumer: str, key: tuple[str, str]) -> int:
+        """Count, durably, that *key* is about to run alone; return how often it was before."""

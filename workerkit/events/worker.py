@@ -1,0 +1,154 @@
+"""What a user writes to handle events."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
+
+from ..core.backoff import Retry
+from ..errors import ConfigurationError, InvalidPayload
+from .envelope import Event, derived_id
+
+P = TypeVar("P")
+
+
+class EventContext:
+    """What a handler may use while it handles one event."""
+
+    __slots__ = ("_after", "_follow_ups", "_now", "_open", "attempt", "consumer", "event")
+
+    def __init__(
+        self, event: Event, consumer: str, attempt: int, now: float, open_session: Callable[[], Any]
+    ) -> None:
+        self.event = event
+        self.consumer = consumer
+        self.attempt = attempt
+        self._now = now
+        self._open = open_session
+        self._follow_ups: list[Event] = []
+        self._after: list[Callable[[], None]] = []
+
+    @property
+    def session(self) -> Session:
+        """The service's database, in the transaction that settles this event.
+
+        It commits with the batch: `commit`, `rollback` and `close` are refused,
+        `begin_nested` is there.
+        """
+        session: Session = self._open()
+        return session
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same text on every attempt of this event by this consumer; for effects elsewhere."""
+        return f"{self.consumer}/{self.event.source}/{self.event.id}"
+
+    def publish(self, topic: str, data: Any) -> None:
+        """Publish *data* to *topic* if, and only if, this event's transaction commits."""
+        cause = f"{self.consumer}/{self.event.source}/{self.event.id}"
+        self._follow_ups.append(
+            Event(
+                topic=topic,
+                data=data,
+                id=derived_id(cause, topic, len(self._follow_ups)),
+                source=self.consumer.partition("/")[0],
+                time=self._now,
+                traceparent=self.event.traceparent,
+            )
+        )
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call *action* once this event's transaction has committed (lost if we die first)."""
+        self._after.append(action)
+
+
+class EventWorker(Generic[P]):
+    """Handles the events of one topic; subclass it with the payload's type.
+
+    `timeout` is in seconds; None means no bound. `isolate` gives every event
+    a transaction of its own.
+    """
+
+    topic: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    retry: ClassVar[Retry] = Retry()
+    timeout: ClassVar[float | None] = None
+    isolate: ClassVar[bool] = False
+
+    def key(self, payload: P) -> str | None:
+        """Events with the same key are applied in order within one process."""
+        return None
+
+    def handle(self, payload: P, context: EventContext) -> Awaitable[None] | None:
+        """Apply *payload*; raise to try again later, `Reject` to give up."""
+        raise NotImplementedError
+
+
+def worker_name(worker: EventWorker[Any]) -> str:
+    """The worker's `name`, else its class name in kebab case without "Worker"."""
+    if worker.name:
+        return worker.name
+    stem = type(worker).__name__.removesuffix("Worker") or type(worker).__name__
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in stem).lstrip("-")
+
+
+def payload_type(worker_class: type[EventWorker[Any]]) -> Any:
+    """The type between the brackets of `EventWorker[...]`; `Any` when there is none."""
+    for cls in worker_class.__mro__:
+        for base in (
+            types.get_original_bases(cls)
+            if hasattr(types, "get_original_bases")
+            else (getattr(cls, "__orig_bases__", ()))
+        ):
+            if typing.get_origin(base) is EventWorker:
+                (argument,) = typing.get_args(base)
+                return Any if isinstance(argument, TypeVar) else argument
+    return Any
+
+
+class PayloadReader:
+    """Validates an event's data against the worker's payload type."""
+
+    def __init__(self, worker: EventWorker[Any]) -> None:
+        self.type = payload_type(type(worker))
+        self._adapter: TypeAdapter[Any] = TypeAdapter(self.type)
+
+    def read(self, data: Any) -> Any:
+        """The payload as the worker's type.
+
+        Raises:
+            InvalidPayload: It does not fit; the message names the first field that is wrong.
+        """
+        try:
+            return self._adapter.validate_python(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "payload"
+            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+            raise InvalidPayload(f"{where}: {first['msg']}{more}") from None
+        except RecursionError:
+            raise InvalidPayload("payload: nested too deeply") from None
+
+
+def check_worker(worker: EventWorker[Any]) -> None:
+    """Refuse a worker that can never work.
+
+    Raises:
+        ConfigurationError: No topic, or `handle` is not overridden.
+    """
+    label = type(worker).__name__
+    if not worker.topic:
+        raise ConfigurationError(f'{label} has no topic: set `topic = "..."` on the class')
+    if type(worker).handle is EventWorker.handle:
+        raise ConfigurationError(f"{label} has no handle(payload, context) method")
+
+
+def is_async(worker: EventWorker[Any]) -> bool:
+    """Whether `handle` is a coroutine function."""
+    return inspect.iscoroutinefunction(worker.handle)

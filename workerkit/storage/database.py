@@ -1,0 +1,114 @@
+"""Engines for a service's database, and the one lock that its SQLite writers queue on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from ..errors import ConfigurationError, StorageError
+from . import tables
+
+VERSION = 1
+"""Version of our tables that this release reads and writes."""
+
+
+class Database:
+    """A service's database.
+
+    SQLite: WAL, `synchronous=NORMAL` (survives a killed process, not a power
+    cut), writers of one process queue on `lock`, never on SQLite's busy wait.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = make_url(url)
+        except ArgumentError:
+            raise ConfigurationError(
+                "the database URL cannot be read; "
+                "an example: sqlite:///pricing.db or postgresql://user@host/name"
+            ) from None
+        if self.url.drivername in ("postgres", "postgresql"):
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.lock = threading.RLock()
+        self.engine = self._open_engine()
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def upgrade(self) -> tuple[int, int]:
+        """Create or migrate our tables under a lock; return the versions before and after.
+
+        Raises:
+            StorageError: The database cannot be reached or written.
+            ConfigurationError: It was written by a newer workerkit.
+        """
+        try:
+            with self.lock, self.engine.begin() as connection:
+                if not self.sqlite:
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7021904)")
+                before = current_version(connection)
+                if before > VERSION:
+                    raise ConfigurationError(
+                        f"{self.shown} has tables of version {before}, this workerkit knows "
+                        f"{VERSION}: upgrade workerkit"
+                    )
+                if before < VERSION:
+                    tables.metadata.create_all(connection)
+                    connection.execute(tables.version.delete())
+                    connection.execute(tables.version.insert().values(version=VERSION))
+                return before, VERSION
+        except SQLAlchemyError as error:
+            raise storage_error(error, self) from error
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+    def _open_engine(self) -> Engine:
+        if not self.sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        if self.url.database and self.url.database != ":memory:":
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 5.0})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+
+
+def current_version(connection: Connection) -> int:
+    """Version of our tables in a database; 0 when there are none."""
+    if not connection.dialect.has_table(connection, tables.version.name):
+        return 0
+    return connection.scalar(select(tables.version.c.version)) or 0
+
+
+def storage_error(error: SQLAlchemyError, database: Database) -> StorageError:
+    """Say in one line what the database answered, and which one it was."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    return StorageError(f"database {database.shown}: {text}")
+
+
+def _set_up_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    synchronous = os.environ.get("WORKERKIT_SQLITE_SYNCHRONOUS", "NORMAL")
+    for pragma in (
+        "journal_mode=WAL",
+        f"synchronous={'FULL' if synchronous == 'FULL' else 'NORMAL'}",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

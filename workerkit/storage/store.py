@@ -1,0 +1,157 @@
+"""Inbox, outbox, parked events and starts of one service, in its own database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..events.store import ParkedEvent
+from ..events.transport import Message
+from . import tables
+from .database import Database, storage_error
+from .unit_of_work import SqlUnitOfWork, unpack
+
+
+class SqlStore:
+    """See `events.store.Store`. One an open database; safe from many threads.
+
+    *outbox_lease*: seconds after which a relay takes an outbox row that
+    nobody reported as sent.
+    """
+
+    def __init__(self, database: Database, outbox_lease: float = 5.0) -> None:
+        self.database = database
+        self.outbox_lease = outbox_lease
+        self._sent: list[int] = []
+
+    def begin(self) -> SqlUnitOfWork:
+        """A new unit of work; takes no lock before its first use."""
+        return SqlUnitOfWork(self.database, self._sent, self.outbox_lease)
+
+    def settled(self, consumer: str, key: tuple[str, str]) -> bool:
+        """Whether the inbox holds *key*."""
+        inbox = tables.inbox.c
+        query = select(inbox.state).where(
+            inbox.consumer == consumer, inbox.source == key[0], inbox.id == key[1]
+        )
+        try:
+            with self.database.engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            ) as connection:
+                return connection.execute(query).first() is not None
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def sent(self, uow: SqlUnitOfWork) -> None:
+        """The follow-ups of *uow* are published; its row goes with a later commit."""
+        if uow.outbox_id is not None:
+            self._sent.append(uow.outbox_id)
+
+    def sweep(self) -> None:
+        """Delete outbox rows that were sent and that no later batch has taken along."""
+        going = [self._sent.pop() for _ in range(len(self._sent))]
+        if going:
+            self.delete_outbox(going)
+
+    def overdue(self, limit: int) -> list[tuple[int, list[Message]]]:
+        """Lease outbox rows past their due time for another outbox lease."""
+        now = time.time()
+        outbox = tables.outbox
+        query = select(outbox.c.id, outbox.c.messages).where(outbox.c.due < now)
+        query = query.order_by(outbox.c.id).limit(limit)
+        try:
+            if not self._any(query):
+                return []
+            with self.database.lock, self.database.engine.begin() as connection:
+                rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+                ids = [row.id for row in rows]
+                leased = update(outbox).where(outbox.c.id.in_(ids))
+                connection.execute(leased.values(due=now + self.outbox_lease))
+            return [(row.id, unpack(row.messages)) for row in rows]
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def delete_outbox(self, ids: Sequence[int]) -> None:
+        """Delete outbox rows that were sent."""
+        try:
+            with self.database.lock, self.database.engine.begin() as connection:
+                connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def due(self, consumer: str, limit: int, lease: float) -> list[ParkedEvent]:
+        """Lease parked events whose time has come by moving their due time."""
+        now = time.time()
+        parked = tables.parked
+        query = select(parked).where(
+            parked.c.consumer == consumer, parked.c.dead == 0, parked.c.due <= now
+        )
+        query = query.order_by(parked.c.due).limit(limit)
+        try:
+            if not self._any(query):
+                return []
+            with self.database.lock, self.database.engine.begin() as connection:
+                rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+                for row in rows:
+                    where = (
+                        parked.c.consumer == row.consumer,
+                        parked.c.source == row.source,
+                        parked.c.id == row.id,
+                    )
+                    connection.execute(update(parked).where(*where).values(due=now + lease))
+            return [parked_event(row) for row in rows]
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def started(self, consumer: str, key: tuple[str, str]) -> int:
+        """Count a lonely start, durably; return how many there were before."""
+        starts = tables.starts
+        where = (starts.c.consumer == consumer, starts.c.source == key[0], starts.c.id == key[1])
+        row = {"consumer": consumer, "source": key[0], "id": key[1]}
+        try:
+            with self.database.lock, self.database.engine.begin() as connection:
+                before = connection.scalar(select(starts.c.count).where(*where))
+                if before is None:
+                    connection.execute(insert(starts), {**row, "count": 1})
+                else:
+                    connection.execute(update(starts).where(*where).values(count=before + 1))
+                return before or 0
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def counts(self) -> dict[str, int]:
+        """How many events are parked and dead, and how many outbox rows wait."""
+        parked = tables.parked.c
+        try:
+            with self.database.engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            ) as connection:
+                dead = connection.scalar(
+                    select(func.count()).select_from(tables.parked).where(parked.dead == 1)
+                )
+                total = connection.scalar(select(func.count()).select_from(tables.parked))
+                waiting = connection.scalar(select(func.count()).select_from(tables.outbox))
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+        return {
+            "parked": (total or 0) - (dead or 0), "dead": dead or 0, "outbox": waiting or 0
+        }  # fmt: skip
+
+    def _any(self, query: object) -> bool:
+        """Look without a lock first: this runs each second and mostly finds nothing."""
+        with self.database.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
+            return connection.execute(query).first() is not None  # type: ignore[call-overload]
+
+
+def parked_event(row: object) -> ParkedEvent:
+    """The value of a row of `workerkit_parked`."""
+    mapping = row._mapping  # type: ignore[attr-defined]
+    return ParkedEvent(
+        **{name: mapping[name] for name in ParkedEvent.__dataclass_fields__ if name != "dead"},
+        dead=bool(mapping["dead"]),
+    )

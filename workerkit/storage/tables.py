@@ -1,0 +1,72 @@
+"""Our tables in the service's database; all names begin with `workerkit_`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+_serial = BigInteger().with_variant(Integer, "sqlite")
+
+inbox = Table(
+    "workerkit_inbox",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What a consumer has settled; `state` is applied, parked or dead; `at` in epoch seconds."""
+
+outbox = Table(
+    "workerkit_outbox",
+    metadata,
+    Column("id", _serial, primary_key=True, autoincrement=True),
+    Column("messages", LargeBinary, nullable=False),
+    Column("due", Float, nullable=False, index=True),
+)
+"""Follow-ups of one batch each, packed; a relay takes rows that are past `due`."""
+
+parked = Table(
+    "workerkit_parked",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("topic", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("traceback", Text, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("dead", Integer, nullable=False),
+    Column("published", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("workerkit_parked_due", "consumer", "dead", "due"),
+)
+"""Events that wait for their next attempt, and dead letters."""
+
+starts = Table(
+    "workerkit_starts",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+"""How often a suspected killer was started alone; the row goes when it is settled."""
+
+version = Table("workerkit_version", metadata, Column("version", Integer, primary_key=True))
+"""One row: the version of the tables above."""

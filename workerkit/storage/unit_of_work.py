@@ -1,0 +1,216 @@
+"""One transaction that holds inbox rows, handlers' effects, outbox and parked rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import orjson
+from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import SessionMisuse, WorkerkitError
+from ..events.store import ParkedEvent
+from ..events.transport import Message
+from . import tables
+from .database import Database, storage_error
+from .session import LentSession
+
+_NEW_ROWS = """
+INSERT OR IGNORE INTO workerkit_inbox (consumer, source, id, state, at)
+SELECT ?1, value ->> 0, value ->> 1, 'applied', ?2 FROM json_each(?3)
+RETURNING source, id
+"""
+
+
+class SqlUnitOfWork:
+    """See `events.store.UnitOfWork`. Not for use by two threads at once."""
+
+    def __init__(self, database: Database, sent: list[int], outbox_lease: float) -> None:
+        self.database = database
+        self.outbox_id: int | None = None
+        self._sent = sent
+        self._outbox_lease = outbox_lease
+        self._session: LentSession | None = None
+        self._connection: Connection | None = None
+        self._locked = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the transaction is open."""
+        return self._session is not None
+
+    def session(self) -> LentSession:
+        """The session lent to handlers; begins the transaction at its first use."""
+        if self._session is None:
+            self._begin()
+        assert self._session is not None
+        return self._session
+
+    def enter(self, consumer: str, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Write inbox rows for (source, id) *keys*; return those that are new."""
+        now = time.time()
+        connection = self._open()
+        try:
+            if self.database.sqlite:
+                rows = connection.exec_driver_sql(
+                    _NEW_ROWS, (consumer, now, orjson.dumps(keys).decode())
+                )
+                return {(source, event_id) for source, event_id in rows}
+            statement = (
+                pg_insert(tables.inbox)
+                .on_conflict_do_nothing()
+                .returning(tables.inbox.c.source, tables.inbox.c.id)
+            )
+            rows = connection.execute(
+                statement,
+                [
+                    {"consumer": consumer, "source": s, "id": i, "state": "applied", "at": now}
+                    for s, i in keys
+                ],
+            )
+            return {(row[0], row[1]) for row in rows}
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def savepoint(self) -> None:
+        """Mark the point to which a failing handler is undone."""
+        self._open().exec_driver_sql("SAVEPOINT workerkit_event")
+
+    def keep(self) -> None:
+        """Flush the session and drop the savepoint."""
+        assert self._session is not None
+        if self._session._new or self._session._deleted or self._session.identity_map:
+            self._session.flush()
+        self._end("RELEASE SAVEPOINT workerkit_event")
+
+    def undo(self) -> None:
+        """Go back to the savepoint and forget what the session had loaded."""
+        assert self._session is not None
+        self._end("ROLLBACK TO SAVEPOINT workerkit_event")
+        self._session.expunge_all()
+        self._end("RELEASE SAVEPOINT workerkit_event")
+
+    def park(self, event: ParkedEvent) -> None:
+        """Record a failed attempt, in the inbox too."""
+        connection = self._open()
+        key = {"consumer": event.consumer, "source": event.source, "id": event.id}
+        where = [tables.parked.c[name] == value for name, value in key.items()]
+        state = "dead" if event.dead else "parked"
+        row = {
+            **key, "topic": event.topic, "body": event.body, "attempts": event.attempts,
+            "error": event.error, "traceback": event.traceback, "due": event.due,
+            "dead": int(event.dead), "published": event.published, "at": time.time(),
+        }  # fmt: skip
+        try:
+            connection.execute(delete(tables.parked).where(*where))
+            connection.execute(insert(tables.parked), row)
+            self._mark(connection, key, state)
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def revive(self, event: ParkedEvent) -> bool:
+        """Take a parked event out again as applied; False when it is not parked any more."""
+        connection = self._open()
+        key = {"consumer": event.consumer, "source": event.source, "id": event.id}
+        try:
+            gone = connection.execute(
+                delete(tables.parked).where(
+                    *(tables.parked.c[name] == value for name, value in key.items()),
+                    tables.parked.c.dead == 0,
+                    tables.parked.c.attempts == event.attempts,
+                )
+            )
+            if gone.rowcount != 1:
+                return False
+            self._mark(connection, key, "applied")
+            return True
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def post(self, messages: Sequence[Message]) -> None:
+        """Write *messages* as one packed outbox row; it becomes the relay's after a lease."""
+        packed = orjson.dumps([[m.topic, m.body.decode()] for m in messages])
+        values = {"messages": packed, "due": time.time() + self._outbox_lease}
+        connection = self._open()
+        try:
+            result = connection.execute(insert(tables.outbox), values)
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+        self.outbox_id = result.inserted_primary_key[0] if result.inserted_primary_key else None
+
+    def commit(self) -> None:
+        """Make it all durable, and delete outbox rows that were sent before."""
+        if self._session is None:
+            return
+        going = [self._sent.pop() for _ in range(len(self._sent))]
+        try:
+            if going:
+                self._open().execute(delete(tables.outbox).where(tables.outbox.c.id.in_(going)))
+            self._end("RELEASE SAVEPOINT workerkit_batch")
+            self._session.finish(commit=True)
+            going = []
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+        finally:
+            self._sent.extend(going)
+            self._close()
+
+    def rollback(self) -> None:
+        """Undo it all; fine at any moment."""
+        if self._session is not None:
+            with suppress(SQLAlchemyError):
+                self._session.finish(commit=False)
+        self._close()
+
+    def _mark(self, connection: Connection, key: dict[str, str], state: str) -> None:
+        inbox = tables.inbox
+        where = [inbox.c[name] == value for name, value in key.items()]
+        changed = connection.execute(update(inbox).where(*where).values(state=state))
+        if changed.rowcount == 0:
+            connection.execute(insert(inbox), {**key, "state": state, "at": time.time()})
+        started = [tables.starts.c[name] == value for name, value in key.items()]
+        connection.execute(delete(tables.starts).where(*started))
+
+    def _begin(self) -> None:
+        if self.database.sqlite:
+            self.database.lock.acquire()
+            self._locked = True
+        session = LentSession(self.database.engine, expire_on_commit=False)
+        self._session = session
+        try:
+            self._connection = session.connection()
+            self._connection.exec_driver_sql("SAVEPOINT workerkit_batch")
+        except SQLAlchemyError as error:
+            self.rollback()
+            raise storage_error(error, self.database) from error
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._begin()
+        assert self._connection is not None
+        return self._connection
+
+    def _end(self, statement: str) -> None:
+        """Run a savepoint statement; it fails when the transaction is not ours any more."""
+        try:
+            self._open().exec_driver_sql(statement)
+        except (SQLAlchemyError, WorkerkitError) as error:
+            raise SessionMisuse(
+                "the handler ended the transaction that it shares with its batch "
+                f"({type(error).__name__})"
+            ) from error
+
+    def _close(self) -> None:
+        self._session = None
+        self._connection = None
+        if self._locked:
+            self._locked = False
+            self.database.lock.release()
+
+
+def unpack(packed: bytes) -> list[Message]:
+    """The messages of one outbox row."""
+    return [Message(topic, body.encode()) for topic, body in orjson.loads(packed)]
