@@ -25,6 +25,7 @@ class Settled:
     duration: float
     age: float
     error: str = ""
+    message: str = ""
     trace_id: str = ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..errors import StorageError
 from .transport import Message
 
 
@@ -42,8 +43,14 @@ class UnitOfWork(Protocol):
     def savepoint(self) -> None:
         """Mark the point to which a failing handler is undone."""
 
+    def flush(self) -> None:
+        """Send what the session still holds to the database; raises what the database says."""
+
+    def forget_starts(self, consumer: str, key: tuple[str, str]) -> None:
+        """The suspect came to an outcome: drop its count of starts."""
+
     def keep(self) -> None:
-        """Flush the session and drop the savepoint.
+        """Drop the savepoint.
 
         Raises:
             SessionMisuse: The transaction is not the one that was begun.
@@ -80,6 +87,9 @@ class Store(Protocol):
     def sent(self, uow: UnitOfWork) -> None:
         """The follow-ups of *uow* are published: its outbox row may go."""
 
+    def sweep(self) -> None:
+        """Delete outbox rows that were sent and that no later batch took along."""
+
     def overdue(self, limit: int) -> list[tuple[int, list[Message]]]:
         """Lease outbox rows that nobody sent in time."""
 
@@ -91,3 +101,6 @@ class Store(Protocol):
 
     def started(self, consumer: str, key: tuple[str, str]) -> int:
         """Count, durably, that *key* is about to run alone; return how often it was before."""
+
+    def trouble(self, error: BaseException) -> StorageError | None:
+        """*error* as a StorageError when our storage is at fault, not the handler."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import types
 import typing
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Generic, TypeVar
@@ -13,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from ..core.backoff import Retry
 from ..errors import ConfigurationError, InvalidPayload
-from .envelope import Event, derived_id
+from .envelope import Event, derived_id, encode
+from .transport import Message
 
 P = TypeVar("P")
 
@@ -21,7 +20,7 @@ P = TypeVar("P")
 class EventContext:
     """What a handler may use while it handles one event."""
 
-    __slots__ = ("_after", "_follow_ups", "_now", "_open", "attempt", "consumer", "event")
+    __slots__ = ("_now", "_open", "actions", "attempt", "consumer", "event", "follow_ups")
 
     def __init__(
         self, event: Event, consumer: str, attempt: int, now: float, open_session: Callable[[], Any]
@@ -31,8 +30,8 @@ class EventContext:
         self.attempt = attempt
         self._now = now
         self._open = open_session
-        self._follow_ups: list[Event] = []
-        self._after: list[Callable[[], None]] = []
+        self.follow_ups: list[Message] = []
+        self.actions: list[Callable[[], None]] = []
 
     @property
     def session(self) -> Session:
@@ -51,21 +50,19 @@ class EventContext:
 
     def publish(self, topic: str, data: Any) -> None:
         """Publish *data* to *topic* if, and only if, this event's transaction commits."""
-        cause = f"{self.consumer}/{self.event.source}/{self.event.id}"
-        self._follow_ups.append(
-            Event(
-                topic=topic,
-                data=data,
-                id=derived_id(cause, topic, len(self._follow_ups)),
-                source=self.consumer.partition("/")[0],
-                time=self._now,
-                traceparent=self.event.traceparent,
-            )
+        event = Event(
+            topic=topic,
+            data=data,
+            id=derived_id(self.idempotency_key, topic, len(self.follow_ups)),
+            source=self.consumer.partition("/")[0],
+            time=self._now,
+            traceparent=self.event.traceparent,
         )
+        self.follow_ups.append(Message(topic, encode(event)))
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call *action* once this event's transaction has committed (lost if we die first)."""
-        self._after.append(action)
+        self.actions.append(action)
 
 
 class EventWorker(Generic[P]):
@@ -101,11 +98,7 @@ def worker_name(worker: EventWorker[Any]) -> str:
 def payload_type(worker_class: type[EventWorker[Any]]) -> Any:
     """The type between the brackets of `EventWorker[...]`; `Any` when there is none."""
     for cls in worker_class.__mro__:
-        for base in (
-            types.get_original_bases(cls)
-            if hasattr(types, "get_original_bases")
-            else (getattr(cls, "__orig_bases__", ()))
-        ):
+        for base in getattr(cls, "__orig_bases__", ()):
             if typing.get_origin(base) is EventWorker:
                 (argument,) = typing.get_args(base)
                 return Any if isinstance(argument, TypeVar) else argument
@@ -147,8 +140,3 @@ def check_worker(worker: EventWorker[Any]) -> None:
         raise ConfigurationError(f'{label} has no topic: set `topic = "..."` on the class')
     if type(worker).handle is EventWorker.handle:
         raise ConfigurationError(f"{label} has no handle(payload, context) method")
-
-
-def is_async(worker: EventWorker[Any]) -> bool:
-    """Whether `handle` is a coroutine function."""
-    return inspect.iscoroutinefunction(worker.handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from ..errors import ConfigurationError, StorageError
+from ..errors import ConfigurationError, SessionMisuse, StorageError
 from . import tables
+
+_ENDS_TRANSACTION = re.compile(
+    r"\s*(COMMIT|END|ABORT|ROLLBACK)\b(?!\s+(WORK\s+|TRANSACTION\s+)?TO\b)", re.I
+)
 
 VERSION = 1
 """Version of our tables that this release reads and writes."""
@@ -75,12 +80,15 @@ class Database:
 
     def _open_engine(self) -> Engine:
         if not self.sqlite:
-            return create_engine(self.url, pool_pre_ping=True)
+            engine = create_engine(self.url, pool_pre_ping=True)
+            event.listen(engine, "before_cursor_execute", _refuse_ending)
+            return engine
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 5.0})
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "before_cursor_execute", _refuse_ending)
         return engine
 
 
@@ -98,6 +106,27 @@ def storage_error(error: SQLAlchemyError, database: Database) -> StorageError:
     return StorageError(f"database {database.shown}: {text}")
 
 
+_SQLITE_TROUBLE = {5, 6, 7, 8, 10, 11, 13, 14, 26}
+"""Primary result codes: busy, locked, memory, read-only, I/O, corrupt, full, cannot open, no db."""
+
+_POSTGRES_TROUBLE = ("08", "40", "53", "57", "58", "25006", "25P03", "55P03")
+"""SQLSTATE prefixes: connection, serialization, resources, operator, system, read-only, idle."""
+
+
+def is_trouble(error: DBAPIError) -> bool:
+    """Whether the server or file is at fault, rather than the statement.
+
+    Codes: sqlite.org/rescode.html; PostgreSQL manual, appendix A.
+    """
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_TROUBLE
+    state = getattr(error.orig, "sqlstate", None)
+    return state is not None and state.startswith(_POSTGRES_TROUBLE)
+
+
 def _set_up_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None
     synchronous = os.environ.get("WORKERKIT_SQLITE_SYNCHRONOUS", "NORMAL")
@@ -108,6 +137,17 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
         "cache_size=-16000",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _refuse_ending(
+    conn: object, cursor: object, statement: str, params: object, context: object, many: bool
+) -> None:
+    """A COMMIT or ROLLBACK in SQL would end the transaction of a whole batch."""
+    if statement[:1] in "cCrReE \n" and _ENDS_TRANSACTION.match(statement):
+        raise SessionMisuse(
+            f"{statement.split(maxsplit=1)[0].upper()} ends a transaction that is shared "
+            "with other events: raise to undo this one, or use session.begin_nested()"
+        )
 
 
 def _begin_immediate(connection: Connection) -> None:

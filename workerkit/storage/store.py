@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ..errors import StorageError
 from ..events.store import ParkedEvent
 from ..events.transport import Message
 from . import tables
-from .database import Database, storage_error
+from .database import Database, is_trouble, storage_error
 from .unit_of_work import SqlUnitOfWork, unpack
 
 
@@ -139,6 +140,14 @@ class SqlStore:
         return {
             "parked": (total or 0) - (dead or 0), "dead": dead or 0, "outbox": waiting or 0
         }  # fmt: skip
+
+    def trouble(self, error: BaseException) -> StorageError | None:
+        """*error* as a StorageError when our storage is at fault, not the handler."""
+        if isinstance(error, StorageError):
+            return error
+        if isinstance(error, DBAPIError) and is_trouble(error):
+            return storage_error(error, self.database)
+        return None
 
     def _any(self, query: object) -> bool:
         """Look without a lock first: this runs each second and mostly finds nothing."""

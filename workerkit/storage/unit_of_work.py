@@ -79,11 +79,14 @@ class SqlUnitOfWork:
         """Mark the point to which a failing handler is undone."""
         self._open().exec_driver_sql("SAVEPOINT workerkit_event")
 
-    def keep(self) -> None:
-        """Flush the session and drop the savepoint."""
+    def flush(self) -> None:
+        """Send what the session still holds to the database."""
         assert self._session is not None
         if self._session._new or self._session._deleted or self._session.identity_map:
             self._session.flush()
+
+    def keep(self) -> None:
+        """Drop the savepoint."""
         self._end("RELEASE SAVEPOINT workerkit_event")
 
     def undo(self) -> None:
@@ -130,6 +133,12 @@ class SqlUnitOfWork:
         except SQLAlchemyError as error:
             raise storage_error(error, self.database) from error
 
+    def forget_starts(self, consumer: str, key: tuple[str, str]) -> None:
+        """The suspect came to an outcome: drop its count of starts."""
+        starts = tables.starts.c
+        where = (starts.consumer == consumer, starts.source == key[0], starts.id == key[1])
+        self._open().execute(delete(tables.starts).where(*where))
+
     def post(self, messages: Sequence[Message]) -> None:
         """Write *messages* as one packed outbox row; it becomes the relay's after a lease."""
         packed = orjson.dumps([[m.topic, m.body.decode()] for m in messages])
@@ -171,8 +180,7 @@ class SqlUnitOfWork:
         changed = connection.execute(update(inbox).where(*where).values(state=state))
         if changed.rowcount == 0:
             connection.execute(insert(inbox), {**key, "state": state, "at": time.time()})
-        started = [tables.starts.c[name] == value for name, value in key.items()]
-        connection.execute(delete(tables.starts).where(*started))
+        self.forget_starts(key["consumer"], (key["source"], key["id"]))
 
     def _begin(self) -> None:
         if self.database.sqlite:

@@ -1,0 +1,45 @@
+"""The one asyncio loop of a process, for handlers and jobs that are `async def`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from typing import Any
+
+
+class EventLoop:
+    """A loop on a thread of its own, started at its first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
+        """Wait for *awaitable* from another thread; cancel it after *timeout* seconds.
+
+        Raises:
+            TimeoutError: It was cancelled.
+        """
+        return asyncio.run_coroutine_threadsafe(
+            _bounded(awaitable, timeout), self._running()
+        ).result()
+
+    def close(self) -> None:
+        """Stop the loop; idempotent."""
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._loop = None
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="asyncio", daemon=True).start()
+            return self._loop
+
+
+async def _bounded(awaitable: Awaitable[Any], timeout: float | None) -> Any:
+    async with asyncio.timeout(timeout):
+        return await awaitable

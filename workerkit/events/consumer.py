@@ -1,0 +1,253 @@
+"""Receives a topic's events and routes them to lanes: one a worker and process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from ..core.backoff import Retry
+from ..core.clock import Clock, SystemClock
+from ..core.hooks import Hook
+from ..core.loop import EventLoop
+from ..core.supervisor import Supervisor
+from ..core.worker import BaseWorker
+from ..errors import HandlerError, InvalidPayload, StorageError
+from .envelope import Event, decode
+from .item import Item
+from .lane import Lane, Pace
+from .pipeline import Pipeline
+from .store import ParkedEvent, Store
+from .transport import Delivery, Message, Subscription, Transport
+from .worker import EventWorker, PayloadReader, check_worker, worker_name
+
+STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
+"""Waits while our own storage or broker is in trouble."""
+
+
+class EventConsumer(BaseWorker):
+    """The receiver thread of one worker, with its lanes.
+
+    `in_flight` bounds the events held at once; `lease` in seconds is how long
+    a parked event is held while it is tried again; `batch_seconds` is how long
+    a batch may take.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        worker: EventWorker[Any],
+        transport: Transport,
+        store: Store,
+        *,
+        concurrency: int = 1,
+        in_flight: int = 2000,
+        lease: float = 30.0,
+        batch_seconds: float = 0.015,
+        clock: Clock | None = None,
+        loop: EventLoop | None = None,
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        check_worker(worker)
+        name = worker_name(worker)
+        super().__init__(f"{service}/{name}")
+        self.worker = worker
+        self.transport = transport
+        self.store = store
+        self.lease = lease
+        self.in_flight = in_flight
+        self.clock = clock or SystemClock()
+        self.trouble: str | None = None
+        self._reader = PayloadReader(worker)
+        self._keyed = type(worker).key is not EventWorker.key
+        self._subscription: Subscription | None = None
+        self._room = threading.Event()
+        self._renewed = 0.0
+        self._parked_look = 0.0
+        self.pipeline = Pipeline(
+            service, name, worker, store, self._settle, self.clock, loop or EventLoop(), hooks
+        )
+        self.lanes = [
+            Lane(f"{self.name}#{n}", self._apply, Pace(batch_seconds))
+            for n in range(max(1, concurrency))
+        ]
+        self._supervisor = Supervisor(self.lanes, self.clock, name=f"{self.name} lanes")
+        self.released = 0
+
+    @property
+    def held(self) -> int:
+        """Events taken and not settled yet."""
+        return sum(len(lane) for lane in self.lanes)
+
+    def start(self) -> None:
+        """Join the group and start the lanes.
+
+        Raises:
+            StorageError: The broker does not answer.
+        """
+        self._subscription = self.transport.subscribe(self.worker.topic, self._group)
+        self._supervisor.start()
+        super().start()
+
+    def stop(self, timeout: float = 25.0) -> None:
+        """Finish what runs, give back the rest; `released` tells how many."""
+        end = self.clock.monotonic() + timeout
+        super().stop(timeout)
+        subscription = self._subscription
+        if subscription is None:
+            return
+        for lane in self.lanes:
+            lane.stopping.set()
+        left = [item for lane in self.lanes for item in lane.abandon()]
+        self._supervisor.stop(max(0.0, end - self.clock.monotonic()))
+        left += [item for lane in self.lanes for item in lane.abandon()]
+        self.released = len(left) + sum(len(lane.running) for lane in self.lanes)
+        self._subscription = None
+        try:
+            subscription.release([item.delivery for item in left if item.delivery])
+            subscription.close()
+        except StorageError as error:
+            self.log.warning("could not give events back", extra={"error": str(error)})
+
+    def wake(self) -> None:
+        """Interrupt a waiting receive."""
+        self._room.set()
+        if self._subscription is not None:
+            self._subscription.wake()
+
+    def work(self) -> None:
+        """Receive, route, renew, until stopped."""
+        failures = 0
+        while not self.stopping.is_set():
+            try:
+                self._turn()
+                failures = 0
+            except StorageError as error:
+                failures += 1
+                self.trouble = str(error)
+                self.log.warning("receiving is in trouble", extra={"error": str(error)})
+                self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
+
+    def _turn(self) -> None:
+        subscription = self._subscription
+        if subscription is None:
+            return
+        self._renew(subscription)
+        self._feed_parked()
+        room = self.in_flight - self.held
+        if room < self.in_flight // 2:
+            self._room.clear()
+            self.clock.wait(self._room, 0.05)
+            return
+        deliveries = subscription.receive(min(500, room), 0.25)
+        if deliveries and not self.stopping.is_set():
+            self.route([self.read(delivery) for delivery in deliveries])
+        elif deliveries:
+            subscription.release(deliveries)
+        if not any(lane.stopping.is_set() for lane in self.lanes) and not deliveries:
+            self.trouble = None
+
+    @property
+    def _group(self) -> str:
+        return self.pipeline.service
+
+    def read(self, delivery: Delivery) -> Item:
+        """Parse and validate a delivery; what cannot be read becomes an item with a problem."""
+        return self._item(delivery.topic, delivery.body, delivery.entry, delivery.published,
+                          delivery=delivery)  # fmt: skip
+
+    def route(self, items: Sequence[Item]) -> None:
+        """Queue *items* at lanes: the same key to the same lane, others to the shortest."""
+        lanes = self.lanes
+        if len(lanes) == 1:
+            lanes[0].put(items)
+            return
+        lists: list[list[Item]] = [[] for _ in lanes]
+        alive = [n for n, lane in enumerate(lanes) if lane.alive] or list(range(len(lanes)))
+        for item in items:
+            if item.key is not None:
+                chosen = hash(item.key) % len(lanes)
+            else:
+                chosen = min(alive, key=lambda n: len(lanes[n]) + len(lists[n]))
+            lists[chosen].append(item)
+        for lane, share in zip(lanes, lists, strict=True):
+            if share:
+                lane.put(sorted(share, key=lambda item: item.key or ""))
+
+    def _item(
+        self,
+        topic: str,
+        body: bytes,
+        entry: str,
+        published: float,
+        *,
+        delivery: Delivery | None = None,
+        parked: ParkedEvent | None = None,
+    ) -> Item:
+        try:
+            event = decode(body, topic, entry)
+        except InvalidPayload as error:
+            event = Event(topic=topic, data=None, id=entry)
+            return Item(event, body, None, None, published, delivery, parked, error)
+        try:
+            payload = self._reader.read(event.data)
+            key = self.worker.key(payload) if self._keyed else None
+        except HandlerError as error:
+            return Item(event, body, None, None, published, delivery, parked, error)
+        except Exception as error:
+            problem = InvalidPayload(f"key() failed: {type(error).__name__}: {error}")
+            return Item(event, body, None, None, published, delivery, parked, problem)
+        return Item(event, body, payload, key, published, delivery, parked)
+
+    def _feed_parked(self) -> None:
+        now = self.clock.monotonic()
+        if now < self._parked_look:
+            return
+        self._parked_look = now + 0.2
+        due = self.store.due(self.name, 100, self.lease)
+        if due:
+            self.route([self._item(p.topic, p.body, p.id, p.published, parked=p) for p in due])
+
+    def _renew(self, subscription: Subscription) -> None:
+        now = self.clock.monotonic()
+        if now < self._renewed + self.lease / 3:
+            return
+        self._renewed = now
+        held = [item.delivery for lane in self.lanes if lane.alive for item in lane.held()]
+        deliveries = [delivery for delivery in held if delivery]
+        if deliveries:
+            subscription.renew(deliveries)
+
+    def _apply(self, items: Sequence[Item]) -> float | None:
+        """The lanes' work: storage trouble is waited out, it is not an attempt."""
+        failures = 0
+        while True:
+            try:
+                return self.pipeline.apply(items)
+            except StorageError as error:
+                failures += 1
+                self.trouble = str(error)
+                self.log.warning("storage is in trouble", extra={"error": str(error)})
+            self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
+            if self.stopping.is_set():
+                subscription = self._subscription
+                if subscription is not None:
+                    subscription.release([item.delivery for item in items if item.delivery])
+                return None
+
+    def _settle(self, items: Sequence[Item], messages: Sequence[Message]) -> bool:
+        subscription = self._subscription
+        deliveries = [item.delivery for item in items if item.delivery is not None]
+        try:
+            if subscription is None:
+                return False
+            if deliveries or messages:
+                subscription.settle(deliveries, messages)
+        except StorageError as error:
+            self.trouble = str(error)
+            self.log.warning("could not acknowledge", extra={"error": str(error)})
+            return False
+        self.trouble = None
+        if not self._room.is_set():
+            self._room.set()
+        return True
