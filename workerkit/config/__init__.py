@@ -1,0 +1,1 @@
+"""What a project and its processes are told: `workerkit.toml`, environment, flags."""

@@ -1,0 +1,118 @@
+"""`workerkit.toml`: what a project is made of."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import ConfigurationError
+
+FILE = "workerkit.toml"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ports(_Strict):
+    """Ports of a service's processes; 0 takes any free one."""
+
+    api: Port = 8001
+    events: Port = 8002
+    cron: Port = 8003
+
+
+class ServiceEntry(_Strict):
+    """One service: where its `wire` function is, and what is special about it."""
+
+    wire: str
+    database: str | None = None
+    """A SQLAlchemy URL; None means `DATA/SERVICE.db`."""
+    ports: Ports = Ports()
+    concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
+    modes: tuple[Literal["api", "events", "cron"], ...] | None = None
+    """The modes that the service has; None means: ask its `wire`."""
+
+
+class SidecarEntry(_Strict):
+    """The local sidecar."""
+
+    port: Port = 3500
+    pubsub: str = "pubsub"
+
+
+class ProjectFile(_Strict):
+    """The whole file. `data` is relative to the file's folder."""
+
+    name: str = "project"
+    transport: Literal["sqlite"] = "sqlite"
+    data: str = ".workerkit"
+    lease: Annotated[float, Field(gt=0)] = 30.0
+    sidecar: SidecarEntry = SidecarEntry()
+    services: dict[str, ServiceEntry] = {}
+
+
+def find_project(start: Path) -> Path | None:
+    """The nearest folder at or above *start* that holds `workerkit.toml`."""
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    return None
+
+
+def read_project(folder: Path) -> ProjectFile:
+    """Read and check `workerkit.toml` in *folder*.
+
+    Raises:
+        ConfigurationError: Not TOML, an unknown key, or a value that does not fit.
+    """
+    path = folder / FILE
+    try:
+        return ProjectFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{FILE}: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"{FILE}: {first_problem(error)}") from None
+
+
+def single_file_project(folder: Path) -> ProjectFile | None:
+    """A project of one Python file in *folder* with a top-level `def wire`, else None.
+
+    Raises:
+        ConfigurationError: More than one file has a `wire`.
+    """
+    found = [path for path in sorted(folder.glob("*.py")) if _defines_wire(path)]
+    if not found:
+        return None
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ConfigurationError(f"{names} each define wire(); name the one to run in {FILE}")
+    stem = found[0].stem
+    return ProjectFile(
+        name=folder.name, services={stem: ServiceEntry(wire=f"{stem}:wire")}
+    )
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, in one line."""
+    first: Any = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" + (
+        f", got {first['input']!r}" if first["type"] != "missing" else ""
+    )
+
+
+def _defines_wire(path: Path) -> bool:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == "wire" for node in tree.body)

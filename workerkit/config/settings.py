@@ -1,0 +1,60 @@
+"""Settings of one process: flag > environment > `workerkit.toml` > default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ..core.loading import unknown
+from ..errors import ConfigurationError
+from .project_file import first_problem
+
+Mode = Literal["api", "events", "cron", "all", "inline"]
+MODES: tuple[Mode, ...] = ("api", "events", "cron", "all", "inline")
+
+
+class Environment(BaseSettings):
+    """What the environment says; each field is an upper-case variable of the same name."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    worker_mode: str | None = None
+    worker_concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
+    worker_drain_timeout: Annotated[float, Field(ge=0)] = 25.0
+    worker_host: str = "127.0.0.1"
+    database_url: str | None = None
+    log_format: Literal["json", "text"] | None = None
+    dapr_api_token: str | None = None
+    workerkit_data: str | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+
+def read_environment() -> Environment:
+    """Read the environment once.
+
+    Raises:
+        ConfigurationError: A variable does not fit; the message names it.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        name, _, rest = first_problem(error).partition(":")
+        raise ConfigurationError(f"environment variable {name.upper()}:{rest}") from None
+
+
+def check_mode(name: str, source: str) -> Mode:
+    """*name* as a mode.
+
+    Raises:
+        ConfigurationError: There is no such mode; says where it came from and what was meant.
+    """
+    for mode in MODES:
+        if name == mode:
+            return mode
+    raise ConfigurationError(f"{source}: {unknown('mode', name, MODES)}")
