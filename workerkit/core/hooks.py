@@ -14,7 +14,10 @@ log = logging.getLogger("workerkit.hooks")
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """One event reached an outcome; durations in seconds."""
+    """One event reached an outcome; durations in seconds.
+
+    `deliveries` counts how often the transport handed it out; 1 is normal.
+    """
 
     service: str
     worker: str
@@ -27,6 +30,7 @@ class Settled:
     error: str = ""
     message: str = ""
     trace_id: str = ""
+    deliveries: int = 1
 
 
 class Hook(Protocol):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from ..errors import ConfigurationError, SessionMisuse, StorageError
 from . import tables
@@ -30,7 +32,8 @@ class Database:
     cut), writers of one process queue on `lock`, never on SQLite's busy wait.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> None:
+        self.synchronous = synchronous
         try:
             self.url = make_url(url)
         except ArgumentError:
@@ -49,8 +52,10 @@ class Database:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
 
-    def upgrade(self) -> tuple[int, int]:
+    def upgrade(self, migrate: Callable[[Connection], None] | None = None) -> tuple[int, int]:
         """Create or migrate our tables under a lock; return the versions before and after.
+
+        *migrate* brings the service's own tables up to date in the same transaction.
 
         Raises:
             StorageError: The database cannot be reached or written.
@@ -70,9 +75,27 @@ class Database:
                     tables.metadata.create_all(connection)
                     connection.execute(tables.version.delete())
                     connection.execute(tables.version.insert().values(version=VERSION))
+                if migrate is not None:
+                    migrate(connection)
                 return before, VERSION
         except SQLAlchemyError as error:
             raise storage_error(error, self) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session on one snapshot that takes no write lock; nothing in it is committed.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        options = {"workerkit_read": True} if self.sqlite else {"postgresql_readonly": True}
+        try:
+            with self.engine.connect().execution_options(**options) as connection:
+                yield Session(connection)
+        except DBAPIError as error:
+            if is_trouble(error):
+                raise storage_error(error, self) from error
+            raise
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -86,10 +109,20 @@ class Database:
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 5.0})
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "connect", self._set_up_sqlite)
+        event.listen(engine, "begin", _begin)
         event.listen(engine, "before_cursor_execute", _refuse_ending)
         return engine
+
+    def _set_up_sqlite(self, connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={self.synchronous}",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
 
 
 def current_version(connection: Connection) -> int:
@@ -127,17 +160,6 @@ def is_trouble(error: DBAPIError) -> bool:
     return state is not None and state.startswith(_POSTGRES_TROUBLE)
 
 
-def _set_up_sqlite(connection: Any, record: object) -> None:
-    connection.isolation_level = None
-    synchronous = os.environ.get("WORKERKIT_SQLITE_SYNCHRONOUS", "NORMAL")
-    for pragma in (
-        "journal_mode=WAL",
-        f"synchronous={'FULL' if synchronous == 'FULL' else 'NORMAL'}",
-        "foreign_keys=ON",
-        "cache_size=-16000",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-
 
 def _refuse_ending(
     conn: object, cursor: object, statement: str, params: object, context: object, many: bool
@@ -150,5 +172,6 @@ def _refuse_ending(
         )
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("workerkit_read", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
