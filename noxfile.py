@@ -1,6 +1,5 @@
 """Sessions of the project: `python3 noxfile.py -s NAME`; makes itself an environment with nox.
 
-demo    the shop end to end
 tests   every test that this machine can run
 """
 

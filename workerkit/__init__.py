@@ -1,1 +1,50 @@
-"""Background work outside the API process, exactly once."""
+"""Move background work out of your API processes, and prove that nothing was lost."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.backoff import Retry
+    from .errors import ConfigurationError, Reject, StorageError, WorkerkitError
+    from .events.worker import EventContext, EventWorker
+    from .project import Project, Service, Settings
+
+_HOMES = {
+    "ConfigurationError": "errors",
+    "EventContext": "events.worker",
+    "EventWorker": "events.worker",
+    "Project": "project",
+    "Reject": "errors",
+    "Retry": "core.backoff",
+    "Service": "project",
+    "Settings": "project",
+    "StorageError": "errors",
+    "WorkerkitError": "errors",
+}
+
+__all__ = [
+    "ConfigurationError",
+    "EventContext",
+    "EventWorker",
+    "Project",
+    "Reject",
+    "Retry",
+    "Service",
+    "Settings",
+    "StorageError",
+    "WorkerkitError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use: `workerkit --help` must not load SQLAlchemy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return list(__all__)

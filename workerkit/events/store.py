@@ -34,6 +34,9 @@ class ParkedEvent:
 class UnitOfWork(Protocol):
     """One transaction on the service's database; begun by its first use."""
 
+    outbox_id: int | None
+    """The outbox row that `post` wrote, if it did."""
+
     def session(self) -> Any:
         """The SQLAlchemy session lent to handlers."""
 

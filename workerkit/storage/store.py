@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import StorageError
-from ..events.store import ParkedEvent
+from ..events.store import ParkedEvent, UnitOfWork
 from ..events.transport import Message
 from . import tables
 from .database import Database, is_trouble, storage_error
@@ -46,7 +46,7 @@ class SqlStore:
         except SQLAlchemyError as error:
             raise storage_error(error, self.database) from error
 
-    def sent(self, uow: SqlUnitOfWork) -> None:
+    def sent(self, uow: UnitOfWork) -> None:
         """The follow-ups of *uow* are published; its row goes with a later commit."""
         if uow.outbox_id is not None:
             self._sent.append(uow.outbox_id)

@@ -1,0 +1,1 @@
+"""The `workerkit` command: thin commands over `project`."""
