@@ -116,3 +116,32 @@ def test_wake_ends_a_wait(subscription):
     subscription.wake()
     waiting.join(5)
     assert not waiting.is_alive()
+
+
+def test_browsing_takes_nothing_and_goes_on_where_it_left_off(transport, subscription):
+    transport.publish(messages("a", "b", "c"))
+    first = transport.read("t", "", 2)
+    rest = transport.read("t", first[-1].entry, 10)
+    assert (bodies(first), bodies(rest)) == (["a", "b"], ["c"])
+    assert rest[-1].entry == transport.last("t")
+    assert transport.read("t", transport.last("t"), 10) == []
+    assert bodies(subscription.receive(10, 0)) == ["a", "b", "c"]
+
+
+def test_browsing_shows_an_entry_under_the_name_it_is_delivered_with(transport, subscription):
+    transport.publish([*messages("other", topic="u"), *messages("a")])
+    (seen,), (taken,) = transport.read("t", "", 10), subscription.receive(10, 0)
+    assert (seen.entry, seen.published, seen.count) == (taken.entry, taken.published, 0)
+
+
+def test_topics_are_listed_with_their_groups(transport):
+    transport.publish([*messages("a"), *messages("b", topic="nobody-listens")])
+    transport.subscribe("t", "two")
+    transport.subscribe("t", "one")
+    transport.subscribe("silent", "one")
+    assert transport.topics() == {"nobody-listens": [], "silent": ["one"], "t": ["one", "two"]}
+
+
+def test_an_unknown_topic_is_empty(transport):
+    assert (transport.last("none"), transport.read("none", "", 5)) == ("", [])
+    assert transport.topics() == {}

@@ -1,12 +1,107 @@
-"""The relay: publishes follow-ups that nobody reported as sent."""
+"""Publishing with a transaction: the outbox, and the relay for what nobody reported as sent."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
 
 from ..core.clock import Clock, SystemClock
 from ..core.worker import BaseWorker
 from ..errors import StorageError
-from .store import Store
-from .transport import Transport
+from .envelope import Event, encode
+from .store import Store, UnitOfWork
+from .transport import Message, Transport
+
+log = logging.getLogger("workerkit.outbox")
+
+
+class OutboxWork:
+    """One transaction on the service's database, and the events that go with it."""
+
+    def __init__(self, service: str, uow: UnitOfWork, clock: Clock) -> None:
+        self._service = service
+        self._uow = uow
+        self._clock = clock
+        self.messages: list[Message] = []
+
+    @property
+    def session(self) -> Session:
+        """The transaction's session; it commits when the `with` block ends."""
+        session: Session = self._uow.session()
+        return session
+
+    def publish(self, topic: str, data: Any, *, id: str | None = None) -> str:
+        """Publish *data* to *topic* if, and only if, the block commits; return the event's id.
+
+        Raises:
+            InvalidPayload: The data is not JSON.
+        """
+        event = Event(
+            topic=topic,
+            data=data,
+            id=id or str(uuid4()),
+            source=self._service,
+            time=self._clock.time(),
+        )
+        self.messages.append(Message(topic, encode(event)))
+        return event.id
+
+
+class Outbox:
+    """What an API, or anything that is no event handler, publishes with; safe from many threads."""
+
+    def __init__(
+        self, service: str, store: Store, transport: Transport, clock: Clock | None = None
+    ) -> None:
+        self.service = service
+        self.store = store
+        self.transport = transport
+        self.clock = clock or SystemClock()
+        self.trouble: str | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[OutboxWork]:
+        """A transaction that commits at the end of the block, and then publishes at once.
+
+        When the broker does not answer, the events stay in the outbox for the
+        relay: the commit has happened, so nothing is raised. An exception in
+        the block undoes everything.
+
+        Raises:
+            StorageError: The database did not take it; nothing happened.
+        """
+        uow = self.store.begin()
+        work = OutboxWork(self.service, uow, self.clock)
+        try:
+            yield work
+            uow.flush()
+            if work.messages:
+                uow.post(work.messages)
+            uow.commit()
+        except BaseException:
+            uow.rollback()
+            raise
+        if work.messages:
+            self._publish(uow, work.messages)
+
+    def _publish(self, uow: UnitOfWork, messages: list[Message]) -> None:
+        try:
+            self.transport.publish(messages)
+        except StorageError as error:
+            if self.trouble is None:
+                log.warning(
+                    "could not publish; the relay will",
+                    extra={"service": self.service, "error": str(error)},
+                )
+            self.trouble = str(error)
+        else:
+            self.trouble = None
+            self.store.sent(uow)
 
 
 class Relay(BaseWorker):

@@ -82,3 +82,23 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Release files and connections; idempotent."""
+
+
+class Browser(Protocol):
+    """Looks at what a transport keeps, without a group and without taking anything."""
+
+    def topics(self) -> dict[str, list[str]]:
+        """Every topic that holds an event or has a group, with the names of its groups."""
+
+    def read(self, topic: str, after: str, limit: int) -> list[Delivery]:
+        """Up to *limit* entries behind entry *after*, oldest first; "" is before the oldest.
+
+        Their `count` is 0: nobody was handed them here.
+        """
+
+    def last(self, topic: str) -> str:
+        """The newest entry's name, to `read` what comes after it; "" when there is none."""
+
+
+class Broker(Transport, Browser, Protocol):
+    """A transport that can be looked into: what tools work with."""

@@ -97,6 +97,19 @@ class Database:
                 raise storage_error(error, self) from error
             raise
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A short write transaction of our own; commits at the end of the block.
+
+        Raises:
+            StorageError: The database did not take it.
+        """
+        try:
+            with self.lock, self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise storage_error(error, self) from error
+
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
@@ -158,7 +171,6 @@ def is_trouble(error: DBAPIError) -> bool:
         return code & 0xFF in _SQLITE_TROUBLE
     state = getattr(error.orig, "sqlstate", None)
     return state is not None and state.startswith(_POSTGRES_TROUBLE)
-
 
 
 def _refuse_ending(

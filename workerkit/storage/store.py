@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import StorageError
@@ -14,6 +15,39 @@ from ..events.transport import Message
 from . import tables
 from .database import Database, is_trouble, storage_error
 from .unit_of_work import SqlUnitOfWork, unpack
+
+_STORY = """
+WITH RECURSIVE found (consumer) AS (
+    SELECT min(consumer) FROM workerkit_inbox
+    UNION ALL SELECT (SELECT min(i.consumer) FROM workerkit_inbox i
+                      WHERE i.consumer > found.consumer)
+    FROM found WHERE found.consumer IS NOT NULL)
+SELECT i.consumer, i.state, i.at, COALESCE(p.attempts, 0), COALESCE(p.error, ''),
+       COALESCE(p.due, 0.0)
+FROM found JOIN workerkit_inbox i
+     ON i.consumer = found.consumer AND i.source = :source AND i.id = :id
+LEFT JOIN workerkit_parked p
+     ON p.consumer = i.consumer AND p.source = i.source AND p.id = i.id
+ORDER BY i.consumer
+"""
+"""Hops from consumer to consumer: the inbox is ordered by consumer, and it is long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one consumer did with one event.
+
+    `state` is applied, parked or dead; `at` and `due` in epoch seconds;
+    `attempts` counts the failed ones that are still known, and `error` is the
+    last of them.
+    """
+
+    consumer: str
+    state: str
+    at: float
+    attempts: int
+    error: str
+    due: float
 
 
 class SqlStore:
@@ -140,6 +174,15 @@ class SqlStore:
         return {
             "parked": (total or 0) - (dead or 0), "dead": dead or 0, "outbox": waiting or 0
         }  # fmt: skip
+
+    def story(self, source: str, id: str) -> list[Settlement]:
+        """What the service's consumers did with an event; empty when none has settled it."""
+        try:
+            with self.database.read() as session:
+                rows = session.execute(text(_STORY), {"source": source, "id": id}).all()
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+        return [Settlement(*row) for row in rows]
 
     def trouble(self, error: BaseException) -> StorageError | None:
         """*error* as a StorageError when our storage is at fault, not the handler."""

@@ -81,7 +81,8 @@ class SqlUnitOfWork:
 
     def flush(self) -> None:
         """Send what the session still holds to the database."""
-        assert self._session is not None
+        if self._session is None:
+            return
         if self._session._new or self._session._deleted or self._session.identity_map:
             self._session.flush()
 

@@ -32,14 +32,14 @@ class MemoryTransport:
         self.lease = lease
         self.clock = clock or SystemClock()
         self.changed = threading.Condition(threading.RLock())
-        self.topics: dict[str, list[tuple[bytes, float]]] = defaultdict(list)
+        self.entries: dict[str, list[tuple[bytes, float]]] = defaultdict(list)
         self.groups: dict[tuple[str, str], _Group] = {}
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Append *messages*, in order."""
         with self.changed:
             for message in messages:
-                self.topics[message.topic].append((message.body, self.clock.time()))
+                self.entries[message.topic].append((message.body, self.clock.time()))
             self.changed.notify_all()
 
     def subscribe(self, topic: str, group: str) -> MemorySubscription:
@@ -52,11 +52,35 @@ class MemoryTransport:
         """What *group* has not settled of *topic*."""
         with self.changed:
             known = self.groups.get((topic, group), _Group())
-            entries = self.topics[topic]
+            entries = self.entries[topic]
             waiting = [*known.held, *range(known.cursor, len(entries))]
             if not waiting:
                 return Lag(0, 0.0)
             return Lag(len(waiting), self.clock.time() - entries[min(waiting)][1])
+
+    def topics(self) -> dict[str, list[str]]:
+        """Every topic with its groups, in alphabetical order."""
+        with self.changed:
+            found: dict[str, list[str]] = {t: [] for t, entries in self.entries.items() if entries}
+            for topic, group in sorted(self.groups):
+                found.setdefault(topic, []).append(group)
+        return dict(sorted(found.items()))
+
+    def read(self, topic: str, after: str, limit: int) -> list[Delivery]:
+        """Up to *limit* entries behind *after*, oldest first."""
+        with self.changed:
+            entries = self.entries[topic]
+            first = int(after) + 1 if after else 0
+            return [
+                Delivery(topic, entries[n][0], str(n), 0, entries[n][1])
+                for n in range(first, min(len(entries), first + limit))
+            ]
+
+    def last(self, topic: str) -> str:
+        """The newest entry's name."""
+        with self.changed:
+            entries = self.entries[topic]
+            return str(len(entries) - 1) if entries else ""
 
     def close(self) -> None:
         """Nothing to release."""
@@ -118,7 +142,7 @@ class MemorySubscription:
 
     def _take(self, limit: int) -> list[Delivery]:
         now = self.transport.clock.time()
-        entries = self.transport.topics[self.topic]
+        entries = self.transport.entries[self.topic]
         lapsed = sorted(seq for seq, hold in self.group.held.items() if hold.until < now)[:limit]
         end = min(len(entries), self.group.cursor + limit - len(lapsed))
         fresh = list(range(self.group.cursor, end))

@@ -36,6 +36,15 @@ CREATE TABLE IF NOT EXISTS pending (
 CREATE TABLE IF NOT EXISTS listeners (port INTEGER PRIMARY KEY, until REAL NOT NULL);
 """
 
+_TOPICS = """
+WITH RECURSIVE found (topic) AS (
+    SELECT min(topic) FROM messages
+    UNION ALL SELECT (SELECT min(m.topic) FROM messages m WHERE m.topic > found.topic)
+    FROM found WHERE found.topic IS NOT NULL)
+SELECT topic FROM found WHERE topic IS NOT NULL
+"""
+"""Hops from topic to topic in the index; DISTINCT would read every entry of it."""
+
 POLL = 0.25
 """Seconds between looks when no datagram arrives."""
 
@@ -89,6 +98,29 @@ class SqliteTransport:
         with self.guard() as db:
             count, oldest = db.execute(query, {"topic": topic, "name": group}).fetchone()
         return Lag(count, max(0.0, time.time() - oldest) if count else 0.0)
+
+    def topics(self) -> dict[str, list[str]]:
+        """Every topic with its groups, in alphabetical order."""
+        with self.guard() as db:
+            found: dict[str, list[str]] = {topic: [] for (topic,) in db.execute(_TOPICS)}
+            for topic, group in db.execute("SELECT topic, name FROM groups ORDER BY 1, 2"):
+                found.setdefault(topic, []).append(group)
+        return dict(sorted(found.items()))
+
+    def read(self, topic: str, after: str, limit: int) -> list[Delivery]:
+        """Up to *limit* entries behind *after*, oldest first."""
+        query = """SELECT topic, body, CAST(seq AS TEXT), 0, published FROM messages
+            WHERE topic = ? AND seq > ? ORDER BY seq LIMIT ?"""
+        with self.guard() as db:
+            rows = db.execute(query, (topic, int(after or 0), limit)).fetchall()
+        return [Delivery(*row) for row in rows]
+
+    def last(self, topic: str) -> str:
+        """The newest entry's name."""
+        with self.guard() as db:
+            query = "SELECT max(seq) FROM messages WHERE topic = ?"
+            (newest,) = db.execute(query, (topic,)).fetchone()
+        return "" if newest is None else str(newest)
 
     def close(self) -> None:
         """Close the file."""
