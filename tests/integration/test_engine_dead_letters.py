@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from workerkit.errors import Reject
+from workerkit.errors import InvalidPayload, Reject
 from workerkit.events.envelope import Event
-from workerkit.storage.dead_letters import drop, find, list_parked, replay
+from workerkit.storage.dead_letters import correct, drop, find, list_parked, replay
 
 
 def order(number: int) -> Event:
@@ -84,3 +84,25 @@ def test_the_story_of_an_event_names_each_consumer(broken):
     assert dead.error == "Reject: no product 1"
     assert (applied.state, applied.attempts, applied.error) == ("applied", 0, "")
     assert broken.store.story("web", "e9") == []
+
+
+def test_a_corrected_dead_letter_is_applied_with_its_new_data(world):
+    def handle(self, payload, context):
+        context.session.execute(text("INSERT INTO applied VALUES (:id)"), {"id": payload.id})
+
+    world.publish(Event("orders", {"id": "lots"}, id="bad", source="web"))
+    world.start(handle)
+    world.until(lambda: world.outcomes() == ["dead"])
+    assert correct(world.database, "bad", {"id": 12}) == 1
+    assert replay(world.database, ["bad"]) == 1
+    world.until(lambda: world.applied() == [12])
+    assert find(world.database, "bad") == []
+
+
+def test_an_envelope_that_cannot_be_read_cannot_be_corrected(world):
+    world.publish(b"[]")
+    world.start(lambda self, payload, context: None)
+    world.until(lambda: world.outcomes() == ["dead"])
+    (letter,) = list_parked(world.database, dead=True, limit=9)
+    with pytest.raises(InvalidPayload, match="must be an object"):
+        correct(world.database, letter.id, {"id": 1})

@@ -129,3 +129,19 @@ def decode(body: bytes, topic: str, entry: str) -> Event:
         traceparent=traceparent if isinstance(traceparent, str) else "",
         extensions={key: envelope[key] for key in envelope.keys() - _KNOWN},
     )
+
+
+def with_data(body: bytes, data: Any) -> bytes:
+    """The envelope *body* with other data, and all else as it is.
+
+    Raises:
+        InvalidPayload: *body* is no JSON object.
+    """
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidPayload(f"the envelope is not JSON: {error}") from error
+    if not isinstance(envelope, dict):
+        raise InvalidPayload(f"the envelope is a {type(envelope).__name__}, must be an object")
+    envelope.pop("data_base64", None)
+    return orjson.dumps({**envelope, "data": data}, option=orjson.OPT_SORT_KEYS)

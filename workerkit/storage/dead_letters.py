@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..events.envelope import with_data
 from ..events.store import ParkedEvent
 from . import tables
 from .database import Database, storage_error
@@ -53,6 +54,24 @@ def replay(database: Database, ids: Sequence[str] | None = None) -> int:
             )
             connection.execute(delete(tables.starts).where(_is(tables.starts, key)))
     return len(keys)
+
+
+def correct(database: Database, id: str, data: Any) -> int:
+    """Put *data* in place of what a parked event or dead letter holds; return how many.
+
+    The envelope keeps its id, so the inbox still knows it. `replay` runs it.
+
+    Raises:
+        InvalidPayload: The envelope itself cannot be read.
+    """
+    parked = tables.parked
+    letters = find(database, id)
+    with database.transaction() as connection:
+        for letter in letters:
+            body = with_data(letter.body, data)
+            key = (letter.consumer, letter.source, letter.id)
+            connection.execute(update(parked).where(_is(parked, key)).values(body=body))
+    return len(letters)
 
 
 def drop(database: Database, ids: Sequence[str]) -> int:
