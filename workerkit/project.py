@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
-from .config.settings import Environment
+from .config.settings import Environment, Mode
 from .core.loading import load, unknown
-from .core.supervisor import Supervisor
-from .core.worker import BaseWorker
 from .errors import ConfigurationError
-from .events.consumer import EventConsumer
-from .events.outbox import Relay
+from .events.outbox import Outbox
 from .events.worker import EventWorker, check_worker
 from .storage.database import Database
 from .storage.store import SqlStore
-from .transports.sqlite import SqliteTransport
+from .transports import open_transport
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a service's `wire` is given."""
+    """What a service's `wire` is given.
+
+    `outbox` publishes events in one transaction with the service's own rows;
+    `mode` is the mode of this process, `data` the project's data folder.
+    """
 
     service: str
+    mode: Mode
     database: Database
+    outbox: Outbox
     data: Path
 
 
@@ -37,13 +42,21 @@ class Settings:
 class Service:
     """What a service's `wire` returns.
 
+    `api` builds the ASGI application; it is called in processes that serve it.
     `migrate` brings the service's own tables up to date; it runs inside the
     transaction that upgrades ours, at every start, so it must be idempotent.
     """
 
     name: str
+    api: Callable[[], ASGIApp] | None = None
     events: Sequence[EventWorker[Any]] = ()
     migrate: Callable[[Connection], None] | None = None
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes that it has workers for, without the combined ones."""
+        has: dict[Mode, bool] = {"api": self.api is not None, "events": bool(self.events)}
+        return tuple(mode for mode, there in has.items() if there)
 
 
 class Project:
@@ -54,8 +67,9 @@ class Project:
         self.file = file
         self.environment = environment
         self.data = folder / (environment.workerkit_data or file.data)
-        self.transport = SqliteTransport(self.data / "broker.db", file.lease)
-        self._databases: dict[str, Database] = {}
+        self.transport = open_transport(file.transport, self.data, file.lease)
+        self._stores: dict[str, SqlStore] = {}
+        self._services: dict[tuple[str, Mode], Service] = {}
 
     @classmethod
     def open(cls, start: Path, environment: Environment) -> Project:
@@ -73,32 +87,38 @@ class Project:
             )
         return cls(folder or start, file, environment)
 
-    def database(self, name: str) -> Database:
-        """The database of service *name*: DATABASE_URL, the project file, or a file of its own."""
-        if name not in self._databases:
+    def store(self, name: str) -> SqlStore:
+        """Inbox, outbox and parked events of service *name*, in its database."""
+        if name not in self._stores:
             entry = self.file.services[self.check(name)]
             url = self.environment.database_url or entry.database
-            self._databases[name] = Database(url or f"sqlite:///{self.data / name}.db")
-        return self._databases[name]
+            database = Database(url or f"sqlite:///{self.data / name}.db")
+            self._stores[name] = SqlStore(database)
+        return self._stores[name]
 
-    def service(self, name: str) -> Service:
-        """Service *name*, built by its `wire`.
+    def database(self, name: str) -> Database:
+        """The database of service *name*: DATABASE_URL, the project file, or a file of its own."""
+        return self.store(name).database
+
+    def service(self, name: str, mode: Mode = "all") -> Service:
+        """Service *name* as its `wire` builds it for *mode*; built once.
 
         Raises:
             ConfigurationError: No such service, or `wire` returned something that cannot work.
         """
-        entry = self.file.services[self.check(name)]
-        wire = load(entry.wire, self.folder)
-        service = wire(Settings(name, self.database(name), self.data))
-        if not isinstance(service, Service):
-            raise ConfigurationError(f"{entry.wire} returned {service!r}, must be a Service")
-        topics: set[str] = set()
-        for worker in service.events:
-            check_worker(worker)
-            if worker.topic in topics:
-                raise ConfigurationError(f"{name} has two workers on topic {worker.topic!r}")
-            topics.add(worker.topic)
-        return service
+        if (name, mode) not in self._services:
+            entry = self.file.services[self.check(name)]
+            store = self.store(name)
+            outbox = Outbox(name, store, self.transport)
+            settings = Settings(name, mode, store.database, outbox, self.data)
+            service = load(entry.wire, self.folder)(settings)
+            check_service(service, name, entry.wire)
+            self._services[name, mode] = service
+        return self._services[name, mode]
+
+    def modes(self, name: str) -> tuple[Mode, ...]:
+        """The modes that service *name* has: as the project file says, else as it is wired."""
+        return self.file.services[self.check(name)].modes or self.service(name).modes
 
     def check(self, name: str) -> str:
         """*name* when there is such a service; raises ConfigurationError with what was meant."""
@@ -114,31 +134,52 @@ class Project:
             raise ConfigurationError(f"name a service: {', '.join(sorted(self.file.services))}")
         return self.check(name)
 
-    def event_workers(self, name: str, concurrency: int | None = None) -> Supervisor:
-        """A supervisor, not started, over the event consumers of service *name* and its relay.
+    def subscribers(self, topic: str) -> list[tuple[str, EventWorker[Any]]]:
+        """Every event worker on *topic*, with its service's name."""
+        return [
+            (name, worker)
+            for name in self.file.services
+            for worker in self.service(name).events
+            if worker.topic == topic
+        ]
+
+    def topics(self) -> dict[str, list[str]]:
+        """The topics that the project's event workers listen to, with their services."""
+        found: dict[str, list[str]] = {}
+        for name in self.file.services:
+            for worker in self.service(name).events:
+                found.setdefault(worker.topic, []).append(name)
+        return dict(sorted(found.items()))
+
+    def upgrade(self, name: str) -> tuple[int, int]:
+        """Bring the tables of service *name* up to date; return the versions before and after.
 
         Raises:
-            ConfigurationError: The service has no event workers.
             StorageError: The database cannot be reached or written.
+            ConfigurationError: It was written by a newer workerkit.
         """
-        service = self.service(name)
-        if not service.events:
-            raise ConfigurationError(f"service {name!r} has no event workers")
-        database = self.database(name)
-        database.upgrade(service.migrate)
-        store = SqlStore(database)
-        lanes = concurrency or self.file.services[name].concurrency or 1
-        workers: list[BaseWorker] = [Relay(name, store, self.transport)]
-        workers += [
-            EventConsumer(
-                name, worker, self.transport, store, concurrency=lanes, lease=self.file.lease
-            )
-            for worker in service.events
-        ]
-        return Supervisor(workers, name=f"{name} pid {os.getpid()}")
+        return self.database(name).upgrade(self.service(name).migrate)
 
     def close(self) -> None:
-        """Close the broker's file and the databases; idempotent."""
+        """Release the files; idempotent."""
+        for store in self._stores.values():
+            store.database.close()
         self.transport.close()
-        for database in self._databases.values():
-            database.close()
+
+
+def check_service(service: object, name: str, wire: str) -> None:
+    """Refuse what *wire* returned for service *name* when it can never work.
+
+    Raises:
+        ConfigurationError: No Service, another name, or two workers on one topic.
+    """
+    if not isinstance(service, Service):
+        raise ConfigurationError(f"{wire} returned {service!r}, must be a Service")
+    if service.name != name:
+        raise ConfigurationError(f"{wire} returned service {service.name!r}, {FILE} says {name!r}")
+    topics: set[str] = set()
+    for worker in service.events:
+        check_worker(worker)
+        if worker.topic in topics:
+            raise ConfigurationError(f"{name} has two workers on topic {worker.topic!r}")
+        topics.add(worker.topic)

@@ -20,10 +20,13 @@ from workerkit.transports.sqlite import SqliteTransport
 CLI = [sys.executable, "-m", "workerkit"]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal" / "app.py"
 
+FILE = '[services.app]\nwire = "app:wire"\nports = { events = 0 }\n'
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     shutil.copy(EXAMPLE, tmp_path / "app.py")
+    (tmp_path / "workerkit.toml").write_text(FILE)
     return tmp_path
 
 
@@ -46,7 +49,10 @@ def until(fact, timeout: float = 60.0) -> None:
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([*CLI, "run"], cwd=folder, stderr=subprocess.PIPE, text=True)
+    with (folder / "log").open("w") as log:
+        worker = subprocess.Popen([*CLI, "run"], cwd=folder, stderr=log, text=True)
+    until(lambda: ": running" in (folder / "log").read_text())
+    return worker
 
 
 def test_a_published_event_is_applied_once_and_sigterm_ends_with_0(folder):
@@ -60,14 +66,14 @@ def test_a_published_event_is_applied_once_and_sigterm_ends_with_0(folder):
         broker.close()
         assert ledger(folder) == [7]
         worker.send_signal(signal.SIGTERM)
-        assert "gave back 0" in worker.communicate(timeout=30)[1]
-        assert worker.returncode == 0
+        assert worker.wait(30) == 0
+        assert "gave back 0" in (folder / "log").read_text()
     finally:
         worker.kill()
 
 
 def test_a_worker_killed_again_and_again_applies_every_event_once(folder):
-    (folder / "workerkit.toml").write_text('lease = 0.5\n[services.app]\nwire = "app:wire"\n')
+    (folder / "workerkit.toml").write_text(f"lease = 0.5\n{FILE}")
     (folder / ".workerkit").mkdir()
     broker = SqliteTransport(folder / ".workerkit" / "broker.db", lease=0.5)
     total, rounds, dice = 2000, 5, random.Random(3)
@@ -77,10 +83,9 @@ def test_a_worker_killed_again_and_again_applies_every_event_once(folder):
             [Message("orders", encode(Event("orders", {"id": n, "amount": 1}))) for n in share]
         )
         worker = start(folder)
-        assert "running" in worker.stderr.readline()
         time.sleep(dice.uniform(0.0, 0.1))
         worker.kill()
-        worker.communicate(timeout=30)
+        worker.wait(30)
     worker = start(folder)
     try:
         until(lambda: broker.lag("orders", "app").events == 0)
@@ -90,7 +95,7 @@ def test_a_worker_killed_again_and_again_applies_every_event_once(folder):
             until(lambda: db.execute("SELECT count(*) FROM workerkit_outbox").fetchone() == (0,))
     finally:
         worker.kill()
-        worker.communicate(timeout=30)
+        worker.wait(30)
         broker.close()
 
 

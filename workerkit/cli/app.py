@@ -28,9 +28,9 @@ def run(
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Lanes.")] = None,
 ) -> None:
     """Run the workers of SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
-    from .run import run_events  # noqa: PLC0415
+    from .run import run_process  # noqa: PLC0415
 
-    raise typer.Exit(run_events(Path.cwd(), service, mode, concurrency))
+    raise typer.Exit(run_process(Path.cwd(), service, mode, concurrency))
 
 
 @app.command()

@@ -30,7 +30,7 @@ class EventConsumer(BaseWorker):
 
     `in_flight` bounds the events held at once; `lease` in seconds is how long
     a parked event is held while it is tried again; `batch_seconds` is how long
-    a batch may take.
+    a batch may take. `beat` is the monotonic time of the receiver's last turn.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class EventConsumer(BaseWorker):
         ]
         self._supervisor = Supervisor(self.lanes, self.clock, name=f"{self.name} lanes")
         self.released = 0
+        self.beat = self.clock.monotonic()
 
     @property
     def held(self) -> int:
@@ -129,6 +130,7 @@ class EventConsumer(BaseWorker):
                 self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
 
     def _turn(self) -> None:
+        self.beat = self.clock.monotonic()
         subscription = self._subscription
         if subscription is None:
             return

@@ -1,0 +1,84 @@
+"""The HTTP server on real ports."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from urllib.request import urlopen
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from workerkit.errors import StartStopError
+from workerkit.observability.server import HttpServer, free, port_owner
+
+
+def slow(request: Request) -> PlainTextResponse:
+    request.app.state.entered.set()
+    request.app.state.gate.wait(10)
+    return PlainTextResponse("done")
+
+
+@pytest.fixture
+def server():
+    app = Starlette(routes=[Route("/slow", slow), Route("/", lambda r: PlainTextResponse("hi"))])
+    app.state.entered, app.state.gate = threading.Event(), threading.Event()
+    running = HttpServer("test", app)
+    running.start()
+    yield running
+    running.app.state.gate.set()
+    running.stop(5)
+
+
+def read(server: HttpServer, path: str = "/") -> str:
+    with urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def test_it_serves_when_start_returns_and_can_be_started_again(server):
+    assert read(server) == "hi"
+    port = server.port
+    server.stop(5)
+    server.stop(5)
+    assert free(port)
+    server.start()
+    assert (server.port, read(server)) == (port, "hi")
+
+
+def test_a_taken_port_names_its_owner(server):
+    assert not free(server.port)
+    assert f"pid {os.getpid()} " in port_owner(server.port)
+    with pytest.raises(StartStopError, match=rf"port {server.port} .* pid {os.getpid()} "):
+        HttpServer("second", server.app, port=server.port).start()
+
+
+def test_an_unusable_address_says_so():
+    with pytest.raises(StartStopError, match=r"cannot listen on 192\.0\.2\.1"):
+        HttpServer("away", Starlette(), host="192.0.2.1").start()
+
+
+def test_an_application_that_fails_to_start_fails_the_start():
+    async def broken(app):
+        raise RuntimeError("no")
+        yield
+
+    with pytest.raises(StartStopError, match="did not start"):
+        HttpServer("broken", Starlette(lifespan=broken)).start()
+
+
+def test_stop_answers_what_was_asked(server):
+    answers: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(read(server, "/slow")))
+    asking.start()
+    assert server.app.state.entered.wait(5)
+    stopping = threading.Thread(target=server.stop, args=(10,))
+    stopping.start()
+    time.sleep(0.05)
+    server.app.state.gate.set()
+    stopping.join(10)
+    asking.join(10)
+    assert answers == ["done"]

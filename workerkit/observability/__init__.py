@@ -1,0 +1,1 @@
+"""What every process shows: server, guard, health, metrics, logs."""

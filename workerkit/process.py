@@ -1,0 +1,200 @@
+"""One process of one service: its workers under a supervisor, its port, its health."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from .config.settings import Mode
+from .core.supervisor import Supervisor
+from .core.worker import BaseWorker
+from .errors import ConfigurationError, StorageError
+from .events.consumer import EventConsumer
+from .events.outbox import Relay
+from .observability.admin import admin_app, beside
+from .observability.health import Health, Tally, WorkerHealth
+from .observability.logs import LogHook
+from .observability.metrics import Metrics
+from .observability.server import HttpServer
+from .project import Project
+from .storage.database import VERSION, current_version
+
+PARTS: dict[Mode, tuple[Mode, ...]] = {
+    "api": ("api",),
+    "events": ("events",),
+    "cron": ("cron",),
+    "all": ("events", "cron"),
+    "inline": ("api", "events", "cron"),
+}
+"""What each mode puts into one process."""
+
+STALE = 60.0
+"""Seconds without a turn of a worker's loop after which it counts as stuck."""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What health reads from broker and database, kept for a second."""
+
+    at: float
+    lags: dict[str, tuple[int, float]]
+    counts: dict[str, int]
+    trouble: str | None
+
+
+class Process:
+    """Service *name* in *mode*; `port` None takes the one of the project file.
+
+    The server starts first, so that a taken port stops a start before any
+    event is taken, and ends last, so that a drain can be watched.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        name: str,
+        mode: Mode,
+        *,
+        concurrency: int | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.project = project
+        self.name = project.check(name)
+        self.mode = mode
+        self.service = project.service(name, mode)
+        parts = [part for part in PARTS[mode] if part in self.service.modes]
+        if not parts:
+            there = ", ".join(self.service.modes) or "none"
+            raise ConfigurationError(
+                f"service {name!r} has nothing for mode {mode!r}; it has: {there}"
+            )
+        self.started_at = time.time()
+        self.tally = Tally()
+        self.metrics = Metrics({"service": name, "mode": mode, "version": version("workerkit")})
+        self.metrics.watch(self.health)
+        self.consumers = self._consumers(concurrency) if "events" in parts else []
+        self.relay = Relay(name, project.store(name), project.transport)
+        self.server = self._server("api" in parts, port)
+        workers: list[BaseWorker] = [self.server, *self.consumers, self.relay]
+        self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
+        self._facts: _Facts | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once started."""
+        return self.server.port
+
+    def start(self) -> None:
+        """Bring the tables up to date, take the port, begin to work.
+
+        Raises:
+            ConfigurationError: The tables of a PostgreSQL database are out of date.
+            StorageError: The database or the broker does not answer.
+            StartStopError: The port is taken.
+        """
+        self._prepare_tables()
+        self.supervisor.start()
+
+    def stop(self, timeout: float = 25.0) -> int:
+        """Drain within *timeout* seconds; return how many events were given back."""
+        self.supervisor.stop(timeout)
+        return sum(consumer.released for consumer in self.consumers)
+
+    def live(self) -> bool:
+        """Whether every worker's loop still turns; says nothing about servers elsewhere."""
+        now = time.monotonic()
+        return all(now - consumer.beat < STALE for consumer in self.consumers)
+
+    def health(self) -> Health:
+        """What the process does now, and what waits for it."""
+        facts = self._look()
+        workers = tuple(self._worker_health(consumer, facts) for consumer in self.consumers)
+        trouble = facts.trouble or self.relay.trouble
+        degraded = trouble is not None or any(w.status == "degraded" for w in workers)
+        ended = self.supervisor.stopping.is_set() or not self.supervisor.alive
+        return Health(
+            service=self.name,
+            mode=self.mode,
+            status="stopped" if ended else "degraded" if degraded else "running",
+            guarantee="exactly once",
+            started_at=self.started_at,
+            workers=workers,
+            parked=facts.counts.get("parked", 0),
+            dead=facts.counts.get("dead", 0),
+            outbox=facts.counts.get("outbox", 0),
+        )
+
+    def _worker_health(self, consumer: EventConsumer, facts: _Facts) -> WorkerHealth:
+        events, oldest = facts.lags.get(consumer.name, (0, 0.0))
+        seen = self.tally.of(consumer.pipeline.name)
+        trouble = consumer.trouble or facts.trouble
+        return WorkerHealth(
+            name=consumer.pipeline.name,
+            kind="event",
+            topic=consumer.worker.topic,
+            status="stopped" if not consumer.alive else "degraded" if trouble else "running",
+            last_job_at=seen.last_job_at,
+            jobs_processed=seen.jobs_processed,
+            jobs_failed=seen.jobs_failed,
+            lag=events,
+            oldest_event_age=oldest,
+            trouble=trouble,
+        )
+
+    def _look(self) -> _Facts:
+        now = time.monotonic()
+        if self._facts is None or now - self._facts.at >= 1.0:
+            self._facts = self._read(now)
+        return self._facts
+
+    def _read(self, now: float) -> _Facts:
+        lags: dict[str, tuple[int, float]] = {}
+        try:
+            for consumer in self.consumers:
+                lag = self.project.transport.lag(consumer.worker.topic, self.name)
+                lags[consumer.name] = (lag.events, lag.oldest_age)
+            return _Facts(now, lags, self.project.store(self.name).counts(), None)
+        except StorageError as error:
+            return _Facts(now, lags, {}, str(error))
+
+    def _prepare_tables(self) -> None:
+        database = self.project.database(self.name)
+        if database.sqlite:
+            database.upgrade(self.service.migrate)
+            return
+        with database.read() as session:
+            found = current_version(session.connection())
+        if found != VERSION:
+            raise ConfigurationError(
+                f"{database.shown} has tables of version {found}, needed is {VERSION}: "
+                f"run `workerkit db upgrade {self.name}`"
+            )
+
+    def _consumers(self, concurrency: int | None) -> list[EventConsumer]:
+        lanes = concurrency or self.project.environment.worker_concurrency
+        lanes = lanes or self.project.file.services[self.name].concurrency or 1
+        return [
+            EventConsumer(
+                self.name,
+                worker,
+                self.project.transport,
+                self.project.store(self.name),
+                concurrency=lanes,
+                lease=self.project.file.lease,
+                hooks=[self.metrics, self.tally, LogHook()],
+            )
+            for worker in self.service.events
+        ]
+
+    def _server(self, with_api: bool, port: int | None) -> HttpServer:
+        ports = self.project.file.services[self.name].ports
+        if port is None:
+            port = {"api": ports.api, "inline": ports.api, "cron": ports.cron}.get(
+                self.mode, ports.events
+            )
+        app = admin_app(self.health, self.live, self.metrics)
+        if with_api:
+            assert self.service.api is not None
+            app = beside(self.service.api(), app)
+        return HttpServer(f"{self.name}/http", app, self.project.environment.worker_host, port)
