@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -31,6 +32,18 @@ PARTS: dict[Mode, tuple[Mode, ...]] = {
 
 STALE = 60.0
 """Seconds without a turn of a worker's loop after which it counts as stuck."""
+
+
+def parts_of(modes: Sequence[Mode], mode: Mode) -> list[Mode]:
+    """What *mode* puts into a process of a service that has *modes*."""
+    return [part for part in PARTS[mode] if part in modes]
+
+
+def port_of(project: Project, name: str, mode: Mode) -> int:
+    """The port that the project file gives service *name* in *mode*."""
+    ports = project.file.services[name].ports
+    chosen = {"api": ports.api, "inline": ports.api, "cron": ports.cron}
+    return chosen.get(mode, ports.events)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class Process:
         self.name = project.check(name)
         self.mode = mode
         self.service = project.service(name, mode)
-        parts = [part for part in PARTS[mode] if part in self.service.modes]
+        parts = parts_of(self.service.modes, mode)
         if not parts:
             there = ", ".join(self.service.modes) or "none"
             raise ConfigurationError(
@@ -188,11 +201,8 @@ class Process:
         ]
 
     def _server(self, with_api: bool, port: int | None) -> HttpServer:
-        ports = self.project.file.services[self.name].ports
         if port is None:
-            port = {"api": ports.api, "inline": ports.api, "cron": ports.cron}.get(
-                self.mode, ports.events
-            )
+            port = port_of(self.project, self.name, self.mode)
         app = admin_app(self.health, self.live, self.metrics)
         if with_api:
             assert self.service.api is not None

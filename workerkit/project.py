@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
 from .config.settings import Environment, Mode
 from .core.loading import load, unknown
@@ -20,6 +18,7 @@ from .storage.store import SqlStore
 from .transports import open_transport
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from starlette.types import ASGIApp
 
 
@@ -133,6 +132,16 @@ class Project:
         if name is None:
             raise ConfigurationError(f"name a service: {', '.join(sorted(self.file.services))}")
         return self.check(name)
+
+    def around(self, folder: Path) -> str | None:
+        """The service whose package *folder* is or lies in, when exactly one does."""
+        inside = folder.resolve()
+        homes = {
+            name: self.folder.resolve() / entry.wire.partition(":")[0].partition(".")[0]
+            for name, entry in self.file.services.items()
+        }
+        found = [name for name, home in homes.items() if inside.is_relative_to(home)]
+        return found[0] if len(found) == 1 else None
 
     def subscribers(self, topic: str) -> list[tuple[str, EventWorker[Any]]]:
         """Every event worker on *topic*, with its service's name."""

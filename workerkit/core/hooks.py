@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Outcome = Literal["applied", "duplicate", "parked", "dead", "expired"]
 
 log = logging.getLogger("workerkit.hooks")
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """One event reached an outcome; durations in seconds.
 
     `deliveries` counts how often the transport handed it out; 1 is normal.
+    A tuple, because a frozen dataclass takes three times as long to make.
     """
 
     service: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha1
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import NAMESPACE_URL, uuid4
 
 import orjson
 from pydantic import BaseModel
@@ -37,6 +39,8 @@ class Event:
         return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else ""
 
 
+_NAMESPACE = NAMESPACE_URL.bytes
+
 _KNOWN = {
     "data", "data_base64", "datacontenttype", "id", "pubsubname", "source", "specversion",
     "time", "topic", "traceid", "traceparent", "tracestate", "type", "expiration",
@@ -45,8 +49,14 @@ _KNOWN = {
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds: what `parse_time` reads back."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return _timestamp(int(seconds * 1000))
+
+
+@lru_cache(maxsize=64)
+def _timestamp(milliseconds: int) -> str:
+    """The follow-ups of a batch share one moment; formatting it anew costs 4 µs an event."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
 def parse_time(text: object) -> float:
@@ -61,8 +71,14 @@ def parse_time(text: object) -> float:
 
 
 def derived_id(cause: str, topic: str, position: int) -> str:
-    """Id of follow-up number *position*: the same cause yields the same id on every attempt."""
-    return str(uuid5(NAMESPACE_URL, f"{cause}/{topic}/{position}"))
+    """Id of follow-up number *position*: the same cause yields the same id on every attempt.
+
+    A version 5 UUID (RFC 9562, 5.5) in the URL namespace.
+    """
+    name = f"{cause}/{topic}/{position}".encode("utf-8", "surrogatepass")
+    digits = sha1(_NAMESPACE + name).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def jsonable(data: Any) -> Any:
@@ -77,7 +93,7 @@ def encode(event: Event, *, pubsub: str = "pubsub") -> bytes:
         InvalidPayload: The data is not JSON, e.g. an open file.
     """
     envelope = {
-        **event.extensions,
+        "data": jsonable(event.data),
         "datacontenttype": "application/json",
         "id": event.id,
         "pubsubname": pubsub,
@@ -90,9 +106,10 @@ def encode(event: Event, *, pubsub: str = "pubsub") -> bytes:
         "tracestate": "",
         "type": event.type,
     }
-    envelope["data"] = jsonable(event.data)
     if event.expires is not None:
         envelope["expiration"] = timestamp(event.expires)
+    if event.extensions:
+        envelope = {**event.extensions, **envelope}
     try:
         return orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
@@ -127,7 +144,9 @@ def decode(body: bytes, topic: str, entry: str) -> Event:
         time=parse_time(get("time")),
         expires=parse_time(expiration) or None if expiration else None,
         traceparent=traceparent if isinstance(traceparent, str) else "",
-        extensions={key: envelope[key] for key in envelope.keys() - _KNOWN},
+        extensions={}
+        if envelope.keys() <= _KNOWN
+        else {key: envelope[key] for key in envelope.keys() - _KNOWN},
     )
 
 

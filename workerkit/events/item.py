@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from .envelope import Event
+from ..errors import HandlerError, InvalidPayload
+from .envelope import Event, decode
 from .store import ParkedEvent
 from .transport import Delivery
+from .worker import EventWorker, PayloadReader
 
 
-@dataclass(slots=True)
 class Item:
-    """An event with its payload, from a delivery or from the parked ones.
+    """An event from a delivery or from the parked ones; `Reader.read` fills in the rest.
 
     `problem` is why it can never be handled; then `payload` is None.
+    `identity` is (source, id): what the inbox knows the event by.
     """
 
-    event: Event
-    body: bytes
-    payload: Any
-    key: str | None
-    published: float
-    delivery: Delivery | None = None
-    parked: ParkedEvent | None = None
-    problem: Exception | None = None
+    __slots__ = (
+        "body", "delivery", "event", "identity", "key", "parked", "payload", "problem", "published",
+    )  # fmt: skip
 
-    @property
-    def identity(self) -> tuple[str, str]:
-        """(source, id): what the inbox knows the event by."""
-        return self.event.source, self.event.id
+    event: Event
+    identity: tuple[str, str]
+
+    def __init__(self, delivery: Delivery | None = None, parked: ParkedEvent | None = None) -> None:
+        origin: Any = delivery or parked
+        self.delivery = delivery
+        self.parked = parked
+        self.body: bytes = origin.body
+        self.published: float = origin.published
+        self.payload: Any = None
+        self.key: str | None = None
+        self.problem: Exception | None = None
 
     @property
     def attempt(self) -> int:
@@ -40,3 +44,41 @@ class Item:
     def suspect(self) -> bool:
         """Whether it was handed out twice and came back without an outcome."""
         return self.delivery is not None and self.delivery.count > 2
+
+
+class Reader:
+    """Parses and validates the events of one worker."""
+
+    def __init__(self, worker: EventWorker[Any]) -> None:
+        self._payload = PayloadReader(worker).read
+        self._key = worker.key if type(worker).key is not EventWorker.key else None
+
+    def read(self, item: Item) -> Item:
+        """Fill in *item*, in place; what cannot be read gets a problem."""
+        if item.delivery is not None:
+            topic, name = item.delivery.topic, item.delivery.entry
+        else:
+            assert item.parked is not None
+            topic, name = item.parked.topic, item.parked.id
+        try:
+            item.event = decode(item.body, topic, name)
+        except InvalidPayload as error:
+            item.event = Event(topic=topic, data=None, id=name)
+            item.problem = error
+        item.identity = (item.event.source, item.event.id)
+        if item.parked is not None:
+            # What cannot be decoded was parked under the entry's name, without a source.
+            item.identity = (item.parked.source, item.parked.id)
+        if item.problem is None:
+            self._validate(item)
+        return item
+
+    def _validate(self, item: Item) -> None:
+        try:
+            item.payload = self._payload(item.event.data)
+            if self._key is not None:
+                item.key = self._key(item.payload)
+        except HandlerError as error:
+            item.problem = error
+        except Exception as error:
+            item.problem = InvalidPayload(f"key() failed: {type(error).__name__}: {error}")

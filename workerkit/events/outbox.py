@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-from sqlalchemy.orm import Session
 
 from ..core.clock import Clock, SystemClock
 from ..core.worker import BaseWorker
@@ -16,6 +14,9 @@ from ..errors import StorageError
 from .envelope import Event, encode
 from .store import Store, UnitOfWork
 from .transport import Message, Transport
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 log = logging.getLogger("workerkit.outbox")
 

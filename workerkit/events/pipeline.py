@@ -21,7 +21,18 @@ from .worker import EventContext, EventWorker
 log = logging.getLogger("workerkit.events")
 
 TRACEBACK_LIMIT = 16_000
-"""Characters of a traceback that a dead letter keeps; the end is what tells."""
+"""Characters of a traceback that a dead letter keeps."""
+
+MESSAGE_LIMIT = 2_000
+"""Characters of an error's message that are kept."""
+
+
+CAREFUL_BATCHES = 8
+"""Batches with savepoints after a handler failed, where savepoints cost a round trip."""
+
+
+class _HandlerFailedError(Exception):
+    """A handler failed in a batch without savepoints: undo all, and run it again with them."""
 
 
 class AlreadySettledError(BaseException):
@@ -30,8 +41,12 @@ class AlreadySettledError(BaseException):
 
 @dataclass(slots=True)
 class Result:
-    """What became of a batch: records for the hooks, and what is left to do after the commit."""
+    """What became of a batch: records for the hooks, and what is left to do after the commit.
 
+    `now` is the batch's moment in epoch seconds.
+    """
+
+    now: float
     records: list[Settled] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     actions: list[Callable[[], None]] = field(default_factory=list)
@@ -64,83 +79,108 @@ class Pipeline:
         self.clock = clock
         self.loop = loop
         self.hooks = hooks
+        self._careful = 0
 
     def apply(self, items: Sequence[Item]) -> float | None:
-        """Bring every one of *items* to an outcome; return the seconds it took.
+        """Bring every one of *items* to an outcome.
+
+        Returns the seconds it took, without those in the queue for the write
+        lock: counted in, lanes that wait for each other would shrink each
+        other's batches.
 
         Raises:
             StorageError: Our own storage is in trouble; trying again is safe.
         """
         began = self.clock.monotonic()
         alone = [item for item in items if self._must_run_alone(item)]
-        together = [item for item in items if not self._must_run_alone(item)]
+        together = [item for item in items if not self._must_run_alone(item)] if alone else items
+        waited = 0.0
         if len(together) > 1:
             try:
-                self._apply_together(together)
+                waited = self._apply_together(together)
             except SessionMisuse as error:
                 log.warning("batch is run one by one", extra={"error": str(error)})
                 alone = [*together, *alone]
         else:
             alone = [*together, *alone]
         for item in alone:
-            self._apply_alone(item)
-        return self.clock.monotonic() - began
+            waited += self._apply_alone(item)
+        return self.clock.monotonic() - began - waited
 
     def _must_run_alone(self, item: Item) -> bool:
         return self.worker.isolate or item.suspect or item.parked is not None
 
-    def _apply_together(self, items: Sequence[Item]) -> None:
-        now = self.clock.time()
-        result = Result()
+    def _apply_together(self, items: Sequence[Item]) -> float:
+        """One transaction for all; without savepoints until a handler fails, where they cost."""
+        if self.store.cheap_savepoints or self._careful > 0:
+            self._careful -= 1
+            return self._try_together(items, careful=True)
+        # Two replicas that write the same keys in one order cannot deadlock.
+        ordered = sorted(items, key=lambda item: item.key or "")
+        try:
+            return self._try_together(ordered, careful=False)
+        except _HandlerFailedError:
+            self._careful = CAREFUL_BATCHES
+            return self._try_together(ordered, careful=True)
+
+    def _try_together(self, items: Sequence[Item], *, careful: bool) -> float:
+        result = Result(self.clock.time())
         uow = self.store.begin()
         try:
-            live = [item for item in items if not _expired(item, now)]
+            live = [item for item in items if not _expired(item, result.now)]
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
             for item in items:
-                if _expired(item, now):
-                    result.records.append(self._record(item, "expired", 0.0))
+                if _expired(item, result.now):
+                    result.records.append(self._record(item, "expired", result.now))
                 elif item.identity in new:
                     new.discard(item.identity)
-                    self._run_in_batch(item, uow, result)
+                    self._run_in_batch(item, uow, result, careful)
                 else:
-                    result.records.append(self._record(item, "duplicate", 0.0))
+                    result.records.append(self._record(item, "duplicate", result.now))
             if result.messages:
                 uow.post(result.messages)
             uow.commit()
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
+            if not careful and isinstance(error, SessionMisuse):
+                raise _HandlerFailedError from error
             raise
         self._finish(items, uow, result)
+        return uow.waited
 
-    def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result) -> None:
+    def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result, careful: bool) -> None:
         if item.problem is not None:
-            self._park(item, item.problem, uow, result, 0.0)
+            self._park(item, item.problem, uow, result)
             return
-        uow.savepoint()
-        context = self._context(item, uow.session)
+        if careful:
+            uow.savepoint()
+        context = self._context(item, uow.session, result.now)
         began = self.clock.monotonic()
         try:
             self._handle(item, context)
             uow.flush()
         except Exception as error:
             self._raise_trouble(error)
+            if not careful:
+                raise _HandlerFailedError from error
             uow.undo()
             self._park(item, error, uow, result, self.clock.monotonic() - began)
         else:
-            uow.keep()
+            if careful:
+                uow.keep()
             self._keep(item, context, result, self.clock.monotonic() - began)
 
-    def _apply_alone(self, item: Item) -> None:
-        result = Result()
-        if _expired(item, self.clock.time()) and item.parked is None:
-            result.records.append(self._record(item, "expired", 0.0))
+    def _apply_alone(self, item: Item) -> float:
+        result = Result(self.clock.time())
+        if _expired(item, result.now) and item.parked is None:
+            result.records.append(self._record(item, "expired", result.now))
             self._finish([item], None, result)
-            return
+            return 0.0
         if item.parked is None and self.store.settled(self.consumer, item.identity):
-            result.records.append(self._record(item, "duplicate", 0.0))
+            result.records.append(self._record(item, "duplicate", result.now))
             self._finish([item], None, result)
-            return
+            return 0.0
         problem = item.problem or self._killer(item)
         uow = self.store.begin()
         try:
@@ -149,17 +189,18 @@ class Pipeline:
             if problem is not None:
                 uow.rollback()
                 uow = self.store.begin()
-                result = Result()
-                self._park(item, problem, uow, result, 0.0)
+                result = Result(result.now)
+                self._park(item, problem, uow, result)
             uow.commit()
         except AlreadySettledError:
             uow.rollback()
-            result = Result([self._record(item, "duplicate", 0.0)])
+            result = Result(result.now, [self._record(item, "duplicate", result.now)])
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
             raise
         self._finish([item], uow, result)
+        return uow.waited
 
     def _killer(self, item: Item) -> Exception | None:
         """Count the start of an event that may have ended its process before."""
@@ -181,7 +222,7 @@ class Pipeline:
                 entered = True
             return uow.session()
 
-        context = self._context(item, open_session)
+        context = self._context(item, open_session, result.now)
         began = self.clock.monotonic()
         try:
             self._handle(item, context)
@@ -209,38 +250,44 @@ class Pipeline:
 
     def _handle(self, item: Item, context: EventContext) -> None:
         timeout = self.worker.timeout
-        began = self.clock.monotonic()
+        began = self.clock.monotonic() if timeout is not None else 0.0
         answer: Any = self.worker.handle(item.payload, context)
-        if inspect.isawaitable(answer):
-            try:
-                self.loop.run(answer, timeout)
-            except TimeoutError:
-                raise HandlerTimeout(f"ran longer than {timeout:g} s") from None
-        elif answer is not None:
+        if answer is not None:
+            self._await(answer, timeout)
+        if timeout is not None and self.clock.monotonic() - began > timeout:
+            raise HandlerTimeout(f"ran longer than {timeout:g} s")
+
+    def _await(self, answer: Any, timeout: float | None) -> None:
+        if not inspect.isawaitable(answer):
             log.warning(
                 "handler returned a value that is ignored",
                 extra={"worker": self.name, "type": type(answer).__name__},
             )
-        if timeout is not None and self.clock.monotonic() - began > timeout:
-            raise HandlerTimeout(f"ran longer than {timeout:g} s")
+            return
+        try:
+            self.loop.run(answer, timeout)
+        except TimeoutError:
+            if timeout is None:
+                raise
+            raise HandlerTimeout(f"ran longer than {timeout:g} s") from None
 
-    def _context(self, item: Item, open_session: Callable[[], Any]) -> EventContext:
-        return EventContext(
-            item.event, self.consumer, item.attempt, self.clock.time(), open_session
-        )
+    def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
+        return EventContext(item.event, self.consumer, item.attempt, now, open_session)
 
     def _keep(self, item: Item, context: EventContext, result: Result, duration: float) -> None:
-        result.messages.extend(context.follow_ups)
-        result.actions.extend(context.actions)
-        result.records.append(self._record(item, "applied", duration))
+        if context.follow_ups:
+            result.messages.extend(context.follow_ups)
+        if context.actions:
+            result.actions.extend(context.actions)
+        result.records.append(self._record(item, "applied", result.now, duration))
 
     def _park(
-        self, item: Item, error: Exception, uow: UnitOfWork, result: Result, duration: float
+        self, item: Item, error: Exception, uow: UnitOfWork, result: Result, duration: float = 0.0
     ) -> None:
         retry = self.worker.retry
         dead = isinstance(error, Reject | InvalidPayload | WorkerKilled)
         dead = dead or item.attempt >= retry.attempts
-        text = "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]
+        shown = describe(error)
         event = ParkedEvent(
             consumer=self.consumer,
             source=item.event.source,
@@ -248,31 +295,29 @@ class Pipeline:
             topic=item.event.topic,
             body=item.body,
             attempts=item.attempt,
-            error=f"{type(error).__name__}: {error}",
-            traceback=text,
+            error=shown,
+            traceback=trace(error),
             due=self.clock.time() + (0.0 if dead else retry.wait(item.attempt)),
             dead=dead,
             published=item.published,
         )
         uow.park(event)
-        outcome: Outcome = "dead" if dead else "parked"
-        result.records.append(self._record(item, outcome, duration, error))
+        record = self._record(item, "dead" if dead else "parked", result.now, duration)
+        result.records.append(record._replace(error=type(error).__name__, message=shown))
 
-    def _record(
-        self, item: Item, outcome: Outcome, duration: float, error: Exception | None = None
-    ) -> Settled:
+    def _record(self, item: Item, outcome: Outcome, now: float, duration: float = 0.0) -> Settled:
+        event = item.event
         return Settled(
-            service=self.service,
-            worker=self.name,
-            topic=item.event.topic,
-            event_id=item.event.id,
-            outcome=outcome,
-            attempt=item.attempt,
-            duration=duration,
-            age=max(0.0, self.clock.time() - item.published),
-            error=type(error).__name__ if error else "",
-            message=str(error) if error else "",
-            trace_id=item.event.trace_id,
+            self.service,
+            self.name,
+            event.topic,
+            event.id,
+            outcome,
+            item.attempt,
+            duration,
+            max(0.0, now + duration - item.published),
+            trace_id=event.trace_id if event.traceparent else "",
+            deliveries=item.delivery.count if item.delivery else 1,
         )
 
     def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> None:
@@ -293,6 +338,28 @@ class Pipeline:
             raise trouble from error
         if trouble is not None:
             raise trouble
+
+
+def describe(error: BaseException) -> str:
+    """Type and message in MESSAGE_LIMIT characters at most, also when `str` of it fails."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message cannot be shown)"
+    return clean(f"{type(error).__name__}: {text}")[:MESSAGE_LIMIT]
+
+
+def trace(error: BaseException) -> str:
+    """The end of the traceback, which is what tells."""
+    try:
+        return clean("".join(traceback.format_exception(error)))[-TRACEBACK_LIMIT:]
+    except Exception:
+        return describe(error)
+
+
+def clean(text: str) -> str:
+    """*text* as any database takes it: PostgreSQL refuses NUL, UTF-8 lone surrogates."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _expired(item: Item, now: float) -> bool:

@@ -37,6 +37,9 @@ class UnitOfWork(Protocol):
     outbox_id: int | None
     """The outbox row that `post` wrote, if it did."""
 
+    waited: float
+    """Seconds spent in the queue for the database's write lock."""
+
     def session(self) -> Any:
         """The SQLAlchemy session lent to handlers."""
 
@@ -81,6 +84,9 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """Inbox, outbox and parked events of one service."""
 
+    cheap_savepoints: bool
+    """Whether a savepoint around every handler costs next to nothing."""
+
     def begin(self) -> UnitOfWork:
         """A new unit of work; takes no lock before its first use."""
 
@@ -101,6 +107,9 @@ class Store(Protocol):
 
     def due(self, consumer: str, limit: int, lease: float) -> list[ParkedEvent]:
         """Lease parked events whose time has come, for *lease* seconds."""
+
+    def hold(self, events: Sequence[ParkedEvent], lease: float) -> None:
+        """Keep parked events that are being worked on for another *lease* seconds."""
 
     def started(self, consumer: str, key: tuple[str, str]) -> int:
         """Count, durably, that *key* is about to run alone; return how often it was before."""

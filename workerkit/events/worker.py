@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.orm import Session
 
 from ..core.backoff import Retry
 from ..errors import ConfigurationError, InvalidPayload
 from .envelope import Event, derived_id, encode
 from .transport import Message
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 P = TypeVar("P")
 

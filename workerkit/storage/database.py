@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..errors import ConfigurationError, SessionMisuse, StorageError
 from . import tables
+from .turnstile import Turnstile
 
 _ENDS_TRANSACTION = re.compile(
     r"\s*(COMMIT|END|ABORT|ROLLBACK)\b(?!\s+(WORK\s+|TRANSACTION\s+)?TO\b)", re.I
+)
+
+_ENDS = (
+    "{} ends a transaction that is shared with other events: "
+    "raise to undo this one, or use session.begin_nested()"
 )
 
 VERSION = 1
@@ -29,11 +36,22 @@ class Database:
     """A service's database.
 
     SQLite: WAL, `synchronous=NORMAL` (survives a killed process, not a power
-    cut), writers of one process queue on `lock`, never on SQLite's busy wait.
+    cut); our writers queue in `writing`, never on SQLite's busy wait. Readers
+    have connections of their own: a connection whose file another one has
+    changed drops its page cache, and writers taking turns would each read it anew.
+    PostgreSQL: a transaction left idle for *idle_timeout* seconds is ended by
+    the server, so that a frozen process holds no locks for ever.
     """
 
-    def __init__(self, url: str, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        idle_timeout: float = 30.0,
+    ) -> None:
         self.synchronous = synchronous
+        self.idle_timeout = idle_timeout
         try:
             self.url = make_url(url)
         except ArgumentError:
@@ -44,8 +62,11 @@ class Database:
         if self.url.drivername in ("postgres", "postgresql"):
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self.lock = threading.RLock()
+        file = self.url.database if self.sqlite else None
+        self._lock = threading.Lock()
+        self._turnstile = Turnstile(Path(file)) if file and file != ":memory:" else None
         self.engine = self._open_engine()
+        self._readers = self._open_engine() if self.sqlite and file != ":memory:" else self.engine
 
     @property
     def shown(self) -> str:
@@ -62,7 +83,7 @@ class Database:
             ConfigurationError: It was written by a newer workerkit.
         """
         try:
-            with self.lock, self.engine.begin() as connection:
+            with self.writing(), self.engine.begin() as connection:
                 if not self.sqlite:
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7021904)")
                 before = current_version(connection)
@@ -90,7 +111,7 @@ class Database:
         """
         options = {"workerkit_read": True} if self.sqlite else {"postgresql_readonly": True}
         try:
-            with self.engine.connect().execution_options(**options) as connection:
+            with self._readers.connect().execution_options(**options) as connection:
                 yield Session(connection)
         except DBAPIError as error:
             if is_trouble(error):
@@ -105,18 +126,55 @@ class Database:
             StorageError: The database did not take it.
         """
         try:
-            with self.lock, self.engine.begin() as connection:
+            with self.writing(), self.engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise storage_error(error, self) from error
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Our turn to write; see `take_turn`."""
+        self.take_turn()
+        try:
+            yield
+        finally:
+            self.end_turn()
+
+    def take_turn(self) -> None:
+        """Wait until no other of our threads or processes writes; nothing on PostgreSQL.
+
+        Raises:
+            StorageError: Another process has been writing for too long.
+        """
+        if not self.sqlite:
+            return
+        self._lock.acquire()
+        if self._turnstile is not None:
+            try:
+                self._turnstile.enter()
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def end_turn(self) -> None:
+        """Let the next writer in."""
+        if not self.sqlite:
+            return
+        if self._turnstile is not None:
+            self._turnstile.leave()
+        self._lock.release()
+
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
+        self._readers.dispose()
+        if self._turnstile is not None:
+            self._turnstile.close()
 
     def _open_engine(self) -> Engine:
         if not self.sqlite:
-            engine = create_engine(self.url, pool_pre_ping=True)
+            idle = f"-c idle_in_transaction_session_timeout={int(self.idle_timeout * 1000)}"
+            engine = create_engine(self.url, pool_pre_ping=True, connect_args={"options": idle})
             event.listen(engine, "before_cursor_execute", _refuse_ending)
             return engine
         if self.url.database and self.url.database != ":memory:":
@@ -124,18 +182,55 @@ class Database:
         engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 5.0})
         event.listen(engine, "connect", self._set_up_sqlite)
         event.listen(engine, "begin", _begin)
-        event.listen(engine, "before_cursor_execute", _refuse_ending)
+        event.listen(engine, "rollback", lambda connection: lend(connection, False))
+        event.listen(engine, "handle_error", _say_misuse)
         return engine
 
-    def _set_up_sqlite(self, connection: Any, record: object) -> None:
+    def _set_up_sqlite(self, connection: Any, record: Any) -> None:
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
             f"synchronous={self.synchronous}",
             "foreign_keys=ON",
             "cache_size=-16000",
+            "temp_store=MEMORY",
+            "wal_autocheckpoint=8000",
+            "mmap_size=268435456",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
+        info = record.info
+        info[_LENT] = False
+
+        def authorize(action: int, first: str | None, *_: object) -> int:
+            ends = action == sqlite3.SQLITE_TRANSACTION and first in ("COMMIT", "ROLLBACK")
+            return sqlite3.SQLITE_DENY if ends and info[_LENT] else sqlite3.SQLITE_OK
+
+        connection.set_authorizer(authorize)
+
+
+_LENT = "workerkit_lent"
+
+
+def lent(connection: Connection) -> bool:
+    """Whether a SQLite connection is still lent: a rollback ends it."""
+    return bool(connection.info.get(_LENT, False))
+
+
+def lend(connection: Connection, lent: bool) -> None:
+    """While a SQLite connection is lent to handlers nothing on it can end the transaction.
+
+    SQLite asks when it prepares a statement, so this costs nothing per
+    statement and sees raw SQL and the driver's own `commit` alike.
+    """
+    if _LENT in connection.info:
+        connection.info[_LENT] = lent
+
+
+def _say_misuse(context: ExceptionContext) -> None:
+    code = getattr(context.original_exception, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_AUTH:
+        statement = (context.statement or "COMMIT").split(maxsplit=1)[0].upper()
+        raise SessionMisuse(_ENDS.format(statement)) from context.original_exception
 
 
 def current_version(connection: Connection) -> int:
@@ -145,7 +240,7 @@ def current_version(connection: Connection) -> int:
     return connection.scalar(select(tables.version.c.version)) or 0
 
 
-def storage_error(error: SQLAlchemyError, database: Database) -> StorageError:
+def storage_error(error: Exception, database: Database) -> StorageError:
     """Say in one line what the database answered, and which one it was."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
@@ -159,17 +254,19 @@ _POSTGRES_TROUBLE = ("08", "40", "53", "57", "58", "25006", "25P03", "55P03")
 """SQLSTATE prefixes: connection, serialization, resources, operator, system, read-only, idle."""
 
 
-def is_trouble(error: DBAPIError) -> bool:
+def is_trouble(error: Exception) -> bool:
     """Whether the server or file is at fault, rather than the statement.
 
-    Codes: sqlite.org/rescode.html; PostgreSQL manual, appendix A.
+    *error* is SQLAlchemy's or the driver's own. Codes: sqlite.org/rescode.html;
+    PostgreSQL manual, appendix A.
     """
-    if error.connection_invalidated:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _SQLITE_TROUBLE
-    state = getattr(error.orig, "sqlstate", None)
+    state = getattr(cause, "sqlstate", None)
     return state is not None and state.startswith(_POSTGRES_TROUBLE)
 
 
@@ -178,10 +275,7 @@ def _refuse_ending(
 ) -> None:
     """A COMMIT or ROLLBACK in SQL would end the transaction of a whole batch."""
     if statement[:1] in "cCrReE \n" and _ENDS_TRANSACTION.match(statement):
-        raise SessionMisuse(
-            f"{statement.split(maxsplit=1)[0].upper()} ends a transaction that is shared "
-            "with other events: raise to undo this one, or use session.begin_nested()"
-        )
+        raise SessionMisuse(_ENDS.format(statement.split(maxsplit=1)[0].upper()))
 
 
 def _begin(connection: Connection) -> None:

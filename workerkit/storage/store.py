@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from ..errors import StorageError
 from ..events.store import ParkedEvent, UnitOfWork
@@ -60,6 +64,7 @@ class SqlStore:
     def __init__(self, database: Database, outbox_lease: float = 5.0) -> None:
         self.database = database
         self.outbox_lease = outbox_lease
+        self.cheap_savepoints = database.sqlite
         self._sent: list[int] = []
 
     def begin(self) -> SqlUnitOfWork:
@@ -72,13 +77,8 @@ class SqlStore:
         query = select(inbox.state).where(
             inbox.consumer == consumer, inbox.source == key[0], inbox.id == key[1]
         )
-        try:
-            with self.database.engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT"
-            ) as connection:
-                return connection.execute(query).first() is not None
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        with self._reading() as session:
+            return session.execute(query).first() is not None
 
     def sent(self, uow: UnitOfWork) -> None:
         """The follow-ups of *uow* are published; its row goes with a later commit."""
@@ -97,25 +97,18 @@ class SqlStore:
         outbox = tables.outbox
         query = select(outbox.c.id, outbox.c.messages).where(outbox.c.due < now)
         query = query.order_by(outbox.c.id).limit(limit)
-        try:
-            if not self._any(query):
-                return []
-            with self.database.lock, self.database.engine.begin() as connection:
-                rows = connection.execute(query.with_for_update(skip_locked=True)).all()
-                ids = [row.id for row in rows]
-                leased = update(outbox).where(outbox.c.id.in_(ids))
-                connection.execute(leased.values(due=now + self.outbox_lease))
-            return [(row.id, unpack(row.messages)) for row in rows]
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        if not self._any(query):
+            return []
+        with self.database.transaction() as connection:
+            rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+            leased = update(outbox).where(outbox.c.id.in_([row.id for row in rows]))
+            connection.execute(leased.values(due=now + self.outbox_lease))
+        return [(row.id, unpack(row.messages)) for row in rows]
 
     def delete_outbox(self, ids: Sequence[int]) -> None:
         """Delete outbox rows that were sent."""
-        try:
-            with self.database.lock, self.database.engine.begin() as connection:
-                connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        with self.database.transaction() as connection:
+            connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
 
     def due(self, consumer: str, limit: int, lease: float) -> list[ParkedEvent]:
         """Lease parked events whose time has come by moving their due time."""
@@ -125,79 +118,78 @@ class SqlStore:
             parked.c.consumer == consumer, parked.c.dead == 0, parked.c.due <= now
         )
         query = query.order_by(parked.c.due).limit(limit)
-        try:
-            if not self._any(query):
-                return []
-            with self.database.lock, self.database.engine.begin() as connection:
-                rows = connection.execute(query.with_for_update(skip_locked=True)).all()
-                for row in rows:
-                    where = (
-                        parked.c.consumer == row.consumer,
-                        parked.c.source == row.source,
-                        parked.c.id == row.id,
-                    )
-                    connection.execute(update(parked).where(*where).values(due=now + lease))
-            return [parked_event(row) for row in rows]
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        if not self._any(query):
+            return []
+        with self.database.transaction() as connection:
+            rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+            events = [parked_event(row) for row in rows]
+            _hold(connection, events, now + lease)
+        return events
+
+    def hold(self, events: Sequence[ParkedEvent], lease: float) -> None:
+        """Keep parked events that are being worked on for another *lease* seconds."""
+        with self.database.transaction() as connection:
+            _hold(connection, events, time.time() + lease)
 
     def started(self, consumer: str, key: tuple[str, str]) -> int:
         """Count a lonely start, durably; return how many there were before."""
         starts = tables.starts
         where = (starts.c.consumer == consumer, starts.c.source == key[0], starts.c.id == key[1])
         row = {"consumer": consumer, "source": key[0], "id": key[1]}
-        try:
-            with self.database.lock, self.database.engine.begin() as connection:
-                before = connection.scalar(select(starts.c.count).where(*where))
-                if before is None:
-                    connection.execute(insert(starts), {**row, "count": 1})
-                else:
-                    connection.execute(update(starts).where(*where).values(count=before + 1))
-                return before or 0
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        with self.database.transaction() as connection:
+            before = connection.scalar(select(starts.c.count).where(*where))
+            if before is None:
+                connection.execute(insert(starts), {**row, "count": 1})
+            else:
+                connection.execute(update(starts).where(*where).values(count=before + 1))
+            return before or 0
 
     def counts(self) -> dict[str, int]:
         """How many events are parked and dead, and how many outbox rows wait."""
-        parked = tables.parked.c
-        try:
-            with self.database.engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT"
-            ) as connection:
-                dead = connection.scalar(
-                    select(func.count()).select_from(tables.parked).where(parked.dead == 1)
-                )
-                total = connection.scalar(select(func.count()).select_from(tables.parked))
-                waiting = connection.scalar(select(func.count()).select_from(tables.outbox))
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
-        return {
-            "parked": (total or 0) - (dead or 0), "dead": dead or 0, "outbox": waiting or 0
-        }  # fmt: skip
+        with self._reading() as session:
+            by_kind = select(tables.parked.c.dead, func.count()).group_by(tables.parked.c.dead)
+            kinds = {row.dead: row[1] for row in session.execute(by_kind)}
+            waiting = session.scalar(select(func.count()).select_from(tables.outbox))
+        return {"parked": kinds.get(0, 0), "dead": kinds.get(1, 0), "outbox": waiting or 0}
 
     def story(self, source: str, id: str) -> list[Settlement]:
         """What the service's consumers did with an event; empty when none has settled it."""
-        try:
-            with self.database.read() as session:
-                rows = session.execute(text(_STORY), {"source": source, "id": id}).all()
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        with self._reading() as session:
+            rows = session.execute(text(_STORY), {"source": source, "id": id}).all()
         return [Settlement(*row) for row in rows]
 
     def trouble(self, error: BaseException) -> StorageError | None:
         """*error* as a StorageError when our storage is at fault, not the handler."""
         if isinstance(error, StorageError):
             return error
-        if isinstance(error, DBAPIError) and is_trouble(error):
+        if isinstance(error, DBAPIError | sqlite3.Error) and is_trouble(error):
             return storage_error(error, self.database)
         return None
 
-    def _any(self, query: object) -> bool:
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        try:
+            with self.database.read() as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise storage_error(error, self.database) from error
+
+    def _any(self, query: Select[Any]) -> bool:
         """Look without a lock first: this runs each second and mostly finds nothing."""
-        with self.database.engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        ) as connection:
-            return connection.execute(query).first() is not None  # type: ignore[call-overload]
+        with self._reading() as session:
+            return session.execute(query.limit(1)).first() is not None
+
+
+def _hold(connection: Connection, events: Sequence[ParkedEvent], until: float) -> None:
+    parked = tables.parked
+    for event in events:
+        where = (
+            parked.c.consumer == event.consumer,
+            parked.c.source == event.source,
+            parked.c.id == event.id,
+            parked.c.dead == 0,
+        )
+        connection.execute(update(parked).where(*where).values(due=until))
 
 
 def parked_event(row: object) -> ParkedEvent:

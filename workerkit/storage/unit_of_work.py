@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import cast
 
 import orjson
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import PendingRollbackError, ResourceClosedError, SQLAlchemyError
 
 from ..errors import SessionMisuse, WorkerkitError
 from ..events.store import ParkedEvent
 from ..events.transport import Message
 from . import tables
-from .database import Database, storage_error
+from .database import Database, is_trouble, lend, lent, storage_error
 from .session import LentSession
 
 _NEW_ROWS = """
@@ -35,12 +37,9 @@ class SqlUnitOfWork:
         self._outbox_lease = outbox_lease
         self._session: LentSession | None = None
         self._connection: Connection | None = None
-        self._locked = False
-
-    @property
-    def begun(self) -> bool:
-        """Whether the transaction is open."""
-        return self._session is not None
+        self._raw: sqlite3.Cursor | None = None
+        self._our_turn = False
+        self.waited = 0.0
 
     def session(self) -> LentSession:
         """The session lent to handlers; begins the transaction at its first use."""
@@ -54,11 +53,9 @@ class SqlUnitOfWork:
         now = time.time()
         connection = self._open()
         try:
-            if self.database.sqlite:
-                rows = connection.exec_driver_sql(
-                    _NEW_ROWS, (consumer, now, orjson.dumps(keys).decode())
-                )
-                return {(source, event_id) for source, event_id in rows}
+            if self._raw is not None:
+                values = (consumer, now, orjson.dumps(keys).decode())
+                return set(self._raw.execute(_NEW_ROWS, values).fetchall())
             statement = (
                 pg_insert(tables.inbox)
                 .on_conflict_do_nothing()
@@ -72,12 +69,13 @@ class SqlUnitOfWork:
                 ],
             )
             return {(row[0], row[1]) for row in rows}
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise self._failed(error) from error
 
     def savepoint(self) -> None:
         """Mark the point to which a failing handler is undone."""
-        self._open().exec_driver_sql("SAVEPOINT workerkit_event")
+        self._open()
+        self._execute("SAVEPOINT workerkit_event")
 
     def flush(self) -> None:
         """Send what the session still holds to the database."""
@@ -113,7 +111,7 @@ class SqlUnitOfWork:
             connection.execute(insert(tables.parked), row)
             self._mark(connection, key, state)
         except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+            raise self._failed(error) from error
 
     def revive(self, event: ParkedEvent) -> bool:
         """Take a parked event out again as applied; False when it is not parked any more."""
@@ -132,7 +130,7 @@ class SqlUnitOfWork:
             self._mark(connection, key, "applied")
             return True
         except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+            raise self._failed(error) from error
 
     def forget_starts(self, consumer: str, key: tuple[str, str]) -> None:
         """The suspect came to an outcome: drop its count of starts."""
@@ -142,13 +140,12 @@ class SqlUnitOfWork:
 
     def post(self, messages: Sequence[Message]) -> None:
         """Write *messages* as one packed outbox row; it becomes the relay's after a lease."""
-        packed = orjson.dumps([[m.topic, m.body.decode()] for m in messages])
-        values = {"messages": packed, "due": time.time() + self._outbox_lease}
+        values = {"messages": pack(messages), "due": time.time() + self._outbox_lease}
         connection = self._open()
         try:
             result = connection.execute(insert(tables.outbox), values)
         except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+            raise self._failed(error) from error
         self.outbox_id = result.inserted_primary_key[0] if result.inserted_primary_key else None
 
     def commit(self) -> None:
@@ -159,17 +156,21 @@ class SqlUnitOfWork:
         try:
             if going:
                 self._open().execute(delete(tables.outbox).where(tables.outbox.c.id.in_(going)))
-            self._end("RELEASE SAVEPOINT workerkit_batch")
+            self._check_ours()
+            lend(self._open(), False)
             self._session.finish(commit=True)
             going = []
         except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
+            raise self._failed(error) from error
         finally:
             self._sent.extend(going)
             self._close()
 
     def rollback(self) -> None:
         """Undo it all; fine at any moment."""
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                lend(self._connection, False)
         if self._session is not None:
             with suppress(SQLAlchemyError):
                 self._session.finish(commit=False)
@@ -184,17 +185,22 @@ class SqlUnitOfWork:
         self.forget_starts(key["consumer"], (key["source"], key["id"]))
 
     def _begin(self) -> None:
-        if self.database.sqlite:
-            self.database.lock.acquire()
-            self._locked = True
+        began = time.monotonic()
+        self.database.take_turn()
+        self._our_turn = True
+        self.waited += time.monotonic() - began
         session = LentSession(self.database.engine, expire_on_commit=False)
         self._session = session
         try:
-            self._connection = session.connection()
-            self._connection.exec_driver_sql("SAVEPOINT workerkit_batch")
+            self._connection = session.lend()
+            if self.database.sqlite:
+                self._raw = cast(sqlite3.Cursor, self._connection.connection.cursor())
+            else:
+                self._connection.exec_driver_sql("SAVEPOINT workerkit_batch")
         except SQLAlchemyError as error:
             self.rollback()
             raise storage_error(error, self.database) from error
+        lend(self._connection, True)
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -202,24 +208,70 @@ class SqlUnitOfWork:
         assert self._connection is not None
         return self._connection
 
+    def _execute(self, statement: str) -> None:
+        """A statement without parameters: on SQLite through the driver, 0.5 µs against 7."""
+        if self._raw is not None:
+            self._raw.execute(statement)
+        else:
+            self._open().exec_driver_sql(statement)
+
     def _end(self, statement: str) -> None:
         """Run a savepoint statement; it fails when the transaction is not ours any more."""
         try:
-            self._open().exec_driver_sql(statement)
-        except (SQLAlchemyError, WorkerkitError) as error:
-            raise SessionMisuse(
-                "the handler ended the transaction that it shares with its batch "
-                f"({type(error).__name__})"
-            ) from error
+            self._execute(statement)
+        except (SQLAlchemyError, sqlite3.Error, WorkerkitError) as error:
+            if is_trouble(error):
+                raise self._failed(error) from error
+            raise _misuse(error) from error
+
+    def _check_ours(self) -> None:
+        """The transaction is the one that was begun.
+
+        SQLite copies every page that a savepoint touches: one around a whole
+        batch halves the rate, and lending tells the same.
+        """
+        if self._raw is None:
+            self._end("RELEASE SAVEPOINT workerkit_batch")
+        elif not self._raw.connection.in_transaction or not lent(self._open()):
+            raise _misuse(ResourceClosedError("rolled back"))
+
+    def _failed(self, error: Exception) -> WorkerkitError:
+        """Our own statement failed: the database is in trouble, or a handler broke the transaction.
+
+        25P02 is PostgreSQL's "current transaction is aborted".
+        """
+        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        if state == "25P02" or isinstance(error, PendingRollbackError | ResourceClosedError):
+            return _misuse(error)
+        return storage_error(error, self.database)
 
     def _close(self) -> None:
         self._session = None
         self._connection = None
-        if self._locked:
-            self._locked = False
-            self.database.lock.release()
+        self._raw = None
+        if self._our_turn:
+            self._our_turn = False
+            self.database.end_turn()
+
+
+def _misuse(error: Exception) -> SessionMisuse:
+    return SessionMisuse(
+        "the handler ended or broke the transaction that it shares with its batch "
+        f"({type(error).__name__})"
+    )
+
+
+def pack(messages: Sequence[Message]) -> bytes:
+    """One outbox row: a line of JSON with topic and length of each body, then the bodies."""
+    heads = orjson.dumps([(message.topic, len(message.body)) for message in messages])
+    return b"".join([heads, b"\n", *[message.body for message in messages]])
 
 
 def unpack(packed: bytes) -> list[Message]:
     """The messages of one outbox row."""
-    return [Message(topic, body.encode()) for topic, body in orjson.loads(packed)]
+    heads, _, bodies = packed.partition(b"\n")
+    messages, start = [], 0
+    for topic, length in orjson.loads(heads):
+        messages.append(Message(topic, bodies[start : start + length]))
+        start += length
+    return messages

@@ -45,6 +45,11 @@ SELECT topic FROM found WHERE topic IS NOT NULL
 """
 """Hops from topic to topic in the index; DISTINCT would read every entry of it."""
 
+_PRAGMAS = (
+    "journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000",
+    "mmap_size=268435456",
+)  # fmt: skip
+
 POLL = 0.25
 """Seconds between looks when no datagram arrives."""
 
@@ -63,7 +68,7 @@ class SqliteTransport:
             self._db = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=5.0
             )
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000"):
+            for pragma in _PRAGMAS:
                 self._db.execute(f"PRAGMA {pragma}").close()
             if not self._db.execute(
                 "SELECT 1 FROM sqlite_master WHERE name='listeners'"

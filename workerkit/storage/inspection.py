@@ -1,0 +1,95 @@
+"""Questions that people ask of a service's database; none of them writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..events.store import ParkedEvent
+from . import tables
+from .database import Database, current_version, storage_error
+from .store import Settlement, parked_event
+
+
+def table_version(database: Database) -> int:
+    """Version of our tables; 0 when there are none yet. A missing file is not made by looking.
+
+    Raises:
+        StorageError: The database cannot be reached.
+    """
+    file = database.url.database if database.sqlite else None
+    if file and file != ":memory:" and not Path(file).exists():
+        return 0
+    try:
+        with database.read() as session:
+            return current_version(session.connection())
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
+def letter_ids(database: Database, prefix: str) -> list[str]:
+    """Up to 20 ids of parked events and dead letters that begin with *prefix*, each once."""
+    parked = tables.parked.c.id
+    query = select(parked).where(parked.startswith(prefix, autoescape=True))
+    try:
+        with database.read() as session:
+            return list(session.scalars(query.distinct().order_by(parked).limit(20)))
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
+def outbox_overdue(database: Database, before: float) -> int:
+    """Outbox rows that a relay should have sent by *before* (epoch seconds)."""
+    query = select(func.count()).select_from(tables.outbox).where(tables.outbox.c.due < before)
+    try:
+        with database.read() as session:
+            return session.scalar(query) or 0
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
+def latest_dead(database: Database, limit: int) -> list[ParkedEvent]:
+    """Up to *limit* dead letters, those published last first."""
+    parked = tables.parked
+    query = select(parked).where(parked.c.dead == 1)
+    query = query.order_by(parked.c.published.desc(), parked.c.id).limit(limit)
+    try:
+        with database.read() as session:
+            return [parked_event(row) for row in session.execute(query)]
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
+def count_letters(database: Database, *, dead: bool) -> int:
+    """How many dead letters, or parked events, there are."""
+    query = select(func.count()).select_from(tables.parked)
+    try:
+        with database.read() as session:
+            return session.scalar(query.where(tables.parked.c.dead == int(dead))) or 0
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
+def settlements(
+    database: Database, consumer: str, source: str, ids: Sequence[str]
+) -> dict[str, Settlement]:
+    """What *consumer* did with each of *ids*, 500 at most; those it has not settled are missing."""
+    inbox, parked = tables.inbox.c, tables.parked.c
+    same = and_(
+        parked.consumer == inbox.consumer, parked.source == inbox.source, parked.id == inbox.id
+    )
+    query = select(
+        inbox.id, inbox.state, inbox.at, parked.attempts, parked.error, parked.due
+    ).select_from(tables.inbox.outerjoin(tables.parked, same))
+    query = query.where(inbox.consumer == consumer, inbox.source == source, inbox.id.in_(ids))
+    try:
+        with database.read() as session:
+            return {
+                id: Settlement(consumer, state, at, attempts or 0, error or "", due or 0.0)
+                for id, state, at, attempts, error, due in session.execute(query)
+            }
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
