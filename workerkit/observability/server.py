@@ -76,7 +76,8 @@ def listen(host: str, port: int) -> socket.socket:
         StartStopError: Taken, and by whom; or not allowed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # Named, or asyncio leaves Nagle on and each answer waits 40 ms for an ACK.
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))
