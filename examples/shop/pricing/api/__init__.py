@@ -1,0 +1,55 @@
+"""Pricing's HTTP API: reads prices, changes none."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from workerkit import Settings, StorageError
+
+from ..payloads import PriceChangeView, PriceView
+from ..use_case import PricingUseCase, UnknownProduct
+
+log = logging.getLogger(__name__)
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def build_api(settings: Settings, pricing: PricingUseCase) -> FastAPI:
+    """The ASGI application."""
+    app = FastAPI(title="pricing")
+    app.add_exception_handler(UnknownProduct, _not_found)
+    app.add_exception_handler(StorageError, _unavailable)
+    app.add_exception_handler(DBAPIError, _unavailable)
+    database = settings.database
+
+    @app.get("/prices")
+    def list_prices(limit: Limit = 100) -> list[PriceView]:
+        with database.read() as session:
+            prices = pricing.list_prices(session, limit)
+            return [PriceView.model_validate(price) for price in prices]
+
+    @app.get("/prices/{sku}")
+    def show_price(sku: str) -> PriceView:
+        with database.read() as session:
+            return PriceView.model_validate(pricing.find(session, sku))
+
+    @app.get("/prices/{sku}/history")
+    def show_history(sku: str, limit: Limit = 100) -> list[PriceChangeView]:
+        with database.read() as session:
+            changes = pricing.history(session, sku, limit)
+            return [PriceChangeView.model_validate(change) for change in changes]
+
+    return app
+
+
+async def _not_found(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 404)
+
+
+async def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    log.error("the database does not answer", exc_info=error)
+    return JSONResponse({"detail": "the database does not answer, try again"}, 503)

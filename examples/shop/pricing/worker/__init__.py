@@ -1,0 +1,1 @@
+"""Pricing's background work, apart from its API."""

@@ -1,0 +1,10 @@
+"""`python -m pricing.worker --mode=events`: the workers alone."""
+
+from __future__ import annotations
+
+import sys
+
+from workerkit.cli.app import main
+
+sys.argv[1:1] = ["run", "pricing"]
+main()

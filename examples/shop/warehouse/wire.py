@@ -1,0 +1,18 @@
+"""The one place where the warehouse is put together."""
+
+from __future__ import annotations
+
+from workerkit import Service, Settings
+
+from .api import build_api
+from .migrate import migrate
+from .use_case import WarehouseUseCase
+
+
+def wire(settings: Settings) -> Service:
+    """Build the warehouse: its API and its table."""
+    return Service(
+        "warehouse",
+        api=lambda: build_api(settings, WarehouseUseCase()),
+        migrate=migrate,
+    )

@@ -1,0 +1,174 @@
+"""The shop example, in a copy of its own, run by real processes on free ports."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import orjson
+import pytest
+
+from tests.processes import until
+from workerkit.events.envelope import Event, encode
+from workerkit.events.transport import Message
+from workerkit.operate.shop import example_folder
+from workerkit.transports.sqlite import SqliteTransport
+
+STOCK, PRICE = "warehouse.stock.updated", "pricing.price.updated"
+
+
+class Shop:
+    """A copy of the shop, and the processes started in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "shop"
+        unwanted = shutil.ignore_patterns(".*", "__pycache__")
+        shutil.copytree(example_folder(), self.folder, ignore=unwanted)
+        file = self.folder / "workerkit.toml"
+        file.write_text(re.sub(r"= \d{4}\b", "= 0", file.read_text()))
+        self.broker = SqliteTransport(self.folder / ".workerkit" / "broker.db")
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._ports: dict[str, int] = {}
+
+    def run(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `python -m MODULE` and wait until it runs."""
+        log = self.folder / f"{module}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments], cwd=self.folder, stderr=out
+            )
+        self._started.append(process)
+        until(lambda: "running on port" in log.read_text() or process.poll() is not None)
+        running = re.search(r"running on port (\d+)", log.read_text())
+        assert running, log.read_text()
+        self._ports[module] = int(running[1])
+        return process
+
+    def ask(self, module: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and JSON of the answer to GET, or to POST with a *body*."""
+        data = None if body is None else orjson.dumps(body)
+        url = f"http://127.0.0.1:{self._ports[module]}{path}"
+        try:
+            with urlopen(Request(url, data, {"content-type": "application/json"})) as answer:
+                return answer.status, orjson.loads(answer.read())
+        except HTTPError as error:
+            return error.code, orjson.loads(error.read())
+
+    def publish(self, data: dict[str, Any], id: str, at: float | None = None) -> None:
+        event = Event(STOCK, data, id=id, source="test", time=time.time() if at is None else at)
+        self.broker.publish([Message(STOCK, encode(event))])
+
+    def settled(self) -> bool:
+        return self.broker.lag(STOCK, "pricing").events == 0
+
+    def announced(self) -> list[dict[str, Any]]:
+        """The data of every pricing.price.updated."""
+        return [orjson.loads(entry.body)["data"] for entry in self.broker.read(PRICE, "", 1000)]
+
+    def close(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait(30)
+        self.broker.close()
+
+
+@pytest.fixture
+def shop(tmp_path) -> Iterator[Shop]:
+    opened = Shop(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_a_stock_level_changes_the_price_once_and_the_change_is_announced(shop):
+    shop.run("pricing.worker", "--mode=events")
+    shop.run("pricing.api")
+    before = {"productId": "test-123", "sku": "SKU-001", "price": 1349, "basePrice": 1349,
+              "stock": 27, "stockVersion": None}  # fmt: skip
+    assert shop.ask("pricing.api", "/prices/SKU-001") == (200, before)
+    for _ in range(2):
+        shop.publish({"productId": "test-123", "sku": "SKU-001", "newStock": 100}, id="one")
+    until(shop.settled)
+    after = {**before, "price": 1214, "stock": 100}
+    assert shop.ask("pricing.api", "/prices/SKU-001") == (200, after)
+    del after["stockVersion"]
+    assert shop.announced() == [after]
+    _, (change,) = shop.ask("pricing.api", "/prices/SKU-001/history")
+    assert (change["previousPrice"], change["price"], change["stock"]) == (1349, 1214, 100)
+    assert change["changedAt"].endswith("Z")
+    _, health = shop.ask("pricing.worker", "/worker/health")
+    assert health["workers"][0]["jobs_processed"] == 1
+
+    status, prices = shop.ask("pricing.api", "/prices")
+    assert (status, len(prices), prices[0]["price"]) == (200, 37, 1214)
+    status, answer = shop.ask("pricing.api", "/prices/SKU-999")
+    assert (status, answer) == (404, {"detail": "no product with sku 'SKU-999'"})
+
+
+def test_a_late_event_does_not_overwrite_a_newer_level(shop):
+    shop.run("pricing.worker", "--mode=events")
+    shop.run("pricing.api")
+    product = {"productId": "test-123", "sku": "SKU-001"}
+    shop.publish({**product, "newStock": 100}, id="newer", at=1_800_000_010.0)
+    until(shop.settled)
+    shop.publish({**product, "newStock": 3}, id="older", at=1_800_000_000.0)
+    until(shop.settled)
+    assert shop.ask("pricing.api", "/prices/SKU-001")[1]["stock"] == 100
+
+
+def test_the_warehouse_sets_a_level_and_its_event_reaches_pricing(shop):
+    shop.run("warehouse.api")
+    shop.run("pricing.worker", "--mode=events")
+    level = {"productId": "product-002", "sku": "SKU-002", "stock": 3, "version": 1}
+    assert shop.ask("warehouse.api", "/stock/SKU-002", {"newStock": 3}) == (200, level)
+    assert shop.ask("warehouse.api", "/stock/SKU-002") == (200, level)
+    until(shop.announced)
+    assert [(price["sku"], price["stock"]) for price in shop.announced()] == [("SKU-002", 3)]
+
+    unknown = (404, {"detail": "no product with sku 'SKU-999'"})
+    assert shop.ask("warehouse.api", "/stock/SKU-999", {"newStock": 3}) == unknown
+    for wrong in ({"newStock": -1}, {"newStock": "3"}, {}, [], {"newStock": 10**12}):
+        assert shop.ask("warehouse.api", "/stock/SKU-002", wrong)[0] == 422
+    assert shop.ask("warehouse.api", "/stock/SKU-002")[1]["version"] == 1
+    entries = shop.broker.read(STOCK, "", 10)
+    assert [orjson.loads(entry.body)["data"]["version"] for entry in entries] == [1]
+
+
+@pytest.mark.parametrize(
+    ("module", "database", "table", "path", "body"),
+    [
+        ("pricing.api", "pricing.db", "prices", "/prices/SKU-001", None),
+        ("warehouse.api", "warehouse.db", "stock_levels", "/stock/SKU-001", {"newStock": 3}),
+    ],
+)
+def test_a_database_that_fails_is_503_in_one_line(shop, module, database, table, path, body):
+    shop.run(module)
+    with closing(sqlite3.connect(shop.folder / ".workerkit" / database)) as db:
+        db.execute(f"ALTER TABLE {table} RENAME TO gone")
+    answer = {"detail": "the database does not answer, try again"}
+    assert shop.ask(module, path, body) == (503, answer)
+
+
+def test_a_worker_that_is_asked_to_stop_ends_with_0(shop):
+    worker = shop.run("pricing.worker", "--mode=events")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+
+
+def test_the_shops_own_tests_pass_in_a_copy(shop):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=shop.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"[1-9]\d passed", done.stdout)
