@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import text
 
 from workerkit.core.backoff import Retry
 from workerkit.core.hooks import Settled
@@ -15,6 +16,7 @@ from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.events.worker import EventWorker
 from workerkit.storage.database import Database
+from workerkit.storage.dead_letters import list_parked
 from workerkit.storage.store import SqlStore
 from workerkit.transports.memory import MemoryTransport
 
@@ -28,8 +30,8 @@ class Order(BaseModel):
 class World:
     """One service with one worker, and what became of its events."""
 
-    def __init__(self, url: str) -> None:
-        self.transport = MemoryTransport()
+    def __init__(self, url: str, transport: Any = None) -> None:
+        self.transport = transport or MemoryTransport()
         self.database = Database(url)
         self.database.upgrade()
         with self.database.engine.begin() as connection:
@@ -37,40 +39,55 @@ class World:
         self.store = SqlStore(self.database)
         self.recorder = Recorder()
         self.consumer: EventConsumer | None = None
+        self._consumers: list[EventConsumer] = []
 
     def publish(self, *events: Event | bytes) -> None:
         bodies = [event if isinstance(event, bytes) else encode(event) for event in events]
         self.transport.publish([Message("orders", body) for body in bodies])
 
     def start(self, handle: Callable[..., Any], **options: Any) -> EventConsumer:
+        """Start a consumer; called again, another replica. *payload* replaces `Order`."""
         attributes = options.pop("attributes", {})
+        payload = options.pop("payload", Order)
         retry = Retry(attempts=3, first=0.001, cap=0.002)
         namespace = {"topic": "orders", "name": "orders", "retry": retry, "handle": handle}
-        base = new_class("OrderWorker", (EventWorker[Order],))
+        base = new_class("OrderWorker", (EventWorker[payload],))
         worker = type("OrderWorker", (base,), {**namespace, **attributes})()
         self.consumer = EventConsumer(
             "shop", worker, self.transport, self.store, hooks=[self.recorder], **options
         )
+        self._consumers.append(self.consumer)
         self.consumer.start()
         return self.consumer
 
     def applied(self) -> list[int]:
-        with self.database.engine.connect() as connection:
-            rows = connection.exec_driver_sql("SELECT id FROM applied ORDER BY id").all()
-        return [row[0] for row in rows]
+        with self.database.read() as session:
+            return list(session.scalars(text("SELECT id FROM applied ORDER BY id")))
 
     def outcomes(self) -> list[str]:
         return [record.outcome for record in self.recorder.records]
 
-    def until(self, fact: Callable[[], bool], timeout: float = 10.0) -> None:
+    def errors(self) -> set[str]:
+        """The names of the errors that made dead letters."""
+        return {r.error for r in self.recorder.records if r.outcome == "dead"}
+
+    def letters(self) -> list[Any]:
+        """The dead letters."""
+        return list_parked(self.database, dead=True, limit=100)
+
+    def wire(self, topic: str) -> list[bytes]:
+        """The bodies of all events on *topic*."""
+        return [entry.body for entry in self.transport.read(topic, "", 10_000)]
+
+    def until(self, fact: Callable[[], bool], timeout: float = 2.5) -> None:
         end = time.monotonic() + timeout
         while not fact():
             assert time.monotonic() < end, f"did not happen: {self.outcomes()}"
             time.sleep(0.005)
 
     def close(self) -> None:
-        if self.consumer is not None:
-            self.consumer.stop(5.0)
+        for consumer in self._consumers:
+            consumer.stop(5.0)
         self.database.close()
 
 
@@ -84,8 +101,13 @@ class Recorder:
         self.records.extend(records)
 
 
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    opened = World(f"sqlite:///{tmp_path}/shop.db")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request, tmp_path) -> Iterator[World]:
+    """A world on either database; a test for one of them names it by indirect parameters."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+    else:
+        url = f"sqlite:///{tmp_path}/shop.db"
+    opened = World(url)
     yield opened
     opened.close()

@@ -3,53 +3,123 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import WorkerkitError
+from . import db, demo, dlq, doctor, events, publish, status
+from .group import Group
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode=None, help="Move background work out of your API, and prove nothing was lost.",
 )  # fmt: skip
 
 
+class Choices:
+    """What the options before the command's name say."""
+
+    debug = False
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"workerkit {version('workerkit')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
-    """Keep `run` and `publish` as subcommands."""
+def root(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Errors with their traceback.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Move background work out of your API, and prove nothing was lost."""
+    if isinstance(context.obj, Choices):
+        context.obj.debug = debug
 
 
 @app.command()
 def run(
-    service: Annotated[str | None, typer.Argument(help="A service of the project.")] = None,
-    mode: Annotated[str | None, typer.Option(help="events (more modes to come).")] = None,
+    service: Annotated[
+        str | None,
+        typer.Argument(help="Without: the one in whose folder you are, else each that has MODE."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="api, events, cron, all (the workers), inline (all in one process)."),
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Lanes.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    tied: Annotated[
+        bool, typer.Option("--tied", hidden=True, help="End as soon as standard input does.")
+    ] = False,
 ) -> None:
-    """Run the workers of SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
-    from .run import run_process  # noqa: PLC0415
+    """Run SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
+    from .run import Request, run  # noqa: PLC0415
 
-    raise typer.Exit(run_process(Path.cwd(), service, mode, concurrency))
+    raise typer.Exit(run(Request(service, mode, concurrency, port, tied), Path.cwd()))
 
 
 @app.command()
-def publish(
-    topic: Annotated[str, typer.Argument(help="The topic.")],
-    data: Annotated[str, typer.Option(help="JSON, @FILE, or - for standard input.")],
-    event_id: Annotated[str | None, typer.Option("--id", help="The event's id.")] = None,
-    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 1,
+def dev(
+    reload: Annotated[
+        bool, typer.Option("--reload/--no-reload", help="Start anew when code changes.")
+    ] = True,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar/--no-sidecar", help="With Dapr's publish API.")
+    ] = True,
 ) -> None:
-    """Publish events. Example: workerkit publish orders --data '{"id": 7}'"""
-    from .publish import publish_events  # noqa: PLC0415
+    """Run the whole project, and again after each change. Example: workerkit dev --no-sidecar"""
+    from .dev import dev  # noqa: PLC0415
 
-    typer.echo(publish_events(Path.cwd(), topic, data, event_id, count))
+    raise typer.Exit(dev(Path.cwd(), reload=reload, sidecar=sidecar))
+
+
+@app.command()
+def sidecar(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+) -> None:
+    """Serve Dapr's publish API alone. Example: workerkit sidecar --port=3500"""
+    from .dev import run_sidecar  # noqa: PLC0415
+
+    raise typer.Exit(run_sidecar(Path.cwd(), port))
+
+
+app.command(cls=publish.WaitCommand)(publish.publish)
+app.add_typer(events.app, name="events")
+app.add_typer(dlq.app, name="dlq")
+app.command()(status.status)
+app.command()(doctor.doctor)
+app.add_typer(db.app, name="db")
+app.command()(demo.demo)
 
 
 def main() -> None:
-    """Run the command line; a `WorkerkitError` is one line and its exit code."""
+    """Run the command line; an error is one line and its exit code, a traceback with --debug."""
+    choices = Choices()
     try:
-        app()
-    except WorkerkitError as error:
-        print(f"workerkit: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+        app(obj=choices)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if choices.debug:
+            traceback.print_exc()
+        print(f"workerkit: {_in_one_line(error)}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code if isinstance(error, WorkerkitError) else 1)
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, WorkerkitError):
+        return str(error)
+    from ..operate.user_code import where_it_failed  # noqa: PLC0415
+
+    told = where_it_failed(error, Path.cwd())
+    return f"{told} (the traceback: `workerkit --debug ...`)"

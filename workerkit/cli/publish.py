@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from pathlib import Path
+from typing import Annotated, Any
 
-import orjson
+import typer
+from typer.core import TyperCommand
 
-from ..config.settings import read_environment
-from ..errors import ConfigurationError
-from ..events.envelope import Event, encode
-from ..events.transport import Message
-from ..project import Project
+WAIT = 30.0
+"""Seconds that --wait waits when it names none."""
 
 
-def publish_events(folder: Path, topic: str, data: str, event_id: str | None, count: int) -> str:
-    """Publish *count* events with the same data; return the line that tells so.
+class WaitCommand(TyperCommand):
+    """Lets `--wait` stand alone: typer has no options with an optional value."""
 
-    Raises:
-        ConfigurationError: The data cannot be read or is not JSON, or one id for many events.
-    """
-    if event_id and count > 1:
-        raise ConfigurationError("--id with --count: only one event can have an id; drop one")
-    payload = _read(data)
-    project = Project.open(folder, read_environment())
-    try:
-        events = [Event(topic, payload, source="cli", time=time.time()) for _ in range(count)]
-        if event_id:
-            events[0].id = event_id
-        for start in range(0, count, 1000):
-            batch = events[start : start + 1000]
-            project.transport.publish([Message(topic, encode(event)) for event in batch])
-    finally:
-        project.close()
-    return f"published {count} to {topic}" + (f" with id {events[0].id}" if count == 1 else "")
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default behind a `--wait` that no number follows."""
+        return super().parse_args(ctx, with_seconds(args))
 
 
-def _read(data: str) -> object:
-    try:
-        if data == "-":
-            text: str | bytes = sys.stdin.buffer.read()
-        else:
-            text = Path(data[1:]).read_bytes() if data.startswith("@") else data
-        return orjson.loads(text)
-    except OSError as error:
-        raise ConfigurationError(f"--data {data}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise ConfigurationError(f"--data is not JSON: {error}") from None
+def with_seconds(arguments: list[str]) -> list[str]:
+    """*arguments* with a number for every `--wait`."""
+    filled = []
+    for position, argument in enumerate(arguments):
+        following = arguments[position + 1] if position + 1 < len(arguments) else ""
+        alone = argument == "--wait" and not following.replace(".", "", 1).isdigit()
+        filled.append(f"--wait={WAIT:g}" if alone else argument)
+    return filled
+
+
+def publish(
+    topic: Annotated[str, typer.Argument(help="The topic.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="JSON, @FILE, or - for standard input; else an example is made."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, all alike.")] = 1,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Events a second.")] = None,
+    event_id: Annotated[str | None, typer.Option("--id", help="The event's id.")] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="[SECONDS]", help="Until settled, with its story [30]."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if it looks mistyped.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Publish events. Example: workerkit publish orders --data '{"id": 7}' --wait"""
+    from .publishing import Request, run  # noqa: PLC0415
+
+    request = Request(topic, data, count, rate, event_id, wait, force, as_json)
+    raise typer.Exit(run(request))

@@ -1,78 +1,129 @@
-"""`workerkit run`: one process of one service, until a signal."""
+"""`workerkit run`: one process of one service, or of each that has the mode, until a signal."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from ..config.inherited import environment_with
 from ..config.settings import Mode, check_mode, read_environment
+from ..core.child import end_with_parent
+from ..errors import ConfigurationError
 from ..observability.logs import set_up
-from ..process import PARTS, Process
+from ..operate.children import Children, Part, check_ports, with_ports
+from ..process import Process, parts_of, port_of
 from ..project import Project
+from .lines import Lines
+from .signals import Signals
+
+FINAL = frozenset({1, 2, 3, 4})
+"""Exit codes of a child before it is ready with which our start has failed, too."""
 
 
-def run_process(
-    folder: Path,
-    service: str | None,
-    mode: str | None,
-    concurrency: int | None = None,
-    port: int | None = None,
-) -> int:
-    """Run a service until a signal; return 130 after SIGINT, else 0.
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; `tied`: end as soon as standard input does."""
+
+    service: str | None
+    mode: str | None
+    concurrency: int | None
+    port: int | None
+    tied: bool
+
+
+def run(request: Request, folder: Path) -> int:
+    """Run until a signal; return 130 after SIGINT, else 0.
 
     The first signal drains within WORKER_DRAIN_TIMEOUT seconds, the second stops at once.
     """
-    environment = read_environment()
-    wanted = check_mode(
-        mode or environment.worker_mode or "all", "--mode" if mode else "WORKER_MODE"
-    )
+    if request.tied:
+        end_with_parent()
     received = Signals()
+    environment = read_environment()
+    name = request.mode or environment.worker_mode
+    mode = check_mode(name, "--mode" if request.mode else "WORKER_MODE") if name else None
     project = Project.open(folder, environment)
     try:
-        name = _choose(project, service, wanted)
-        set_up(environment.log_format, name)
-        process = Process(project, name, wanted, concurrency=concurrency, port=port)
-        process.start()
-        _say(f"{name} {wanted}: running on port {process.port}, pid {os.getpid()}")
-        received.first.wait()
-        _say(
-            f"{name} {wanted}: stopped, gave back {process.stop(environment.worker_drain_timeout)}"
-        )
+        chosen = _choose(project, request.service, mode, folder)
+        if len(chosen) == 1:
+            ((service, its_mode),) = chosen.items()
+            return _run_one(project, service, its_mode, request, received)
+        return _run_each(project, chosen, request, received)
     finally:
         project.close()
-    return 130 if received.number == signal.SIGINT else 0
 
 
-def _choose(project: Project, service: str | None, mode: Mode) -> str:
-    """*service*, else the one whose folder we are in, else the only one with that mode."""
-    if service is None:
-        inside = Path.cwd().relative_to(project.folder).parts[:1]
-        if inside and inside[0] in project.file.services:
-            return inside[0]
-        having = [n for n in project.file.services if {*PARTS[mode]} & {*project.modes(n)}]
-        if len(having) == 1:
-            return having[0]
-    return project.choose(service)
+def _run_one(project: Project, name: str, mode: Mode, request: Request, received: Signals) -> int:
+    set_up(project.environment.log_format, name)
+    process = Process(project, name, mode, concurrency=request.concurrency, port=request.port)
+    process.start()
+    _say(f"{name} {mode}: running on port {process.port}, pid {os.getpid()}")
+    received.wait()
+    given_back = process.stop(project.environment.worker_drain_timeout)
+    _say(f"{name} {mode}: stopped, gave back {given_back}")
+    return received.exit_code
+
+
+def _run_each(
+    project: Project, chosen: dict[str, Mode], request: Request, received: Signals
+) -> int:
+    """One child for each service; on a terminal, lines carry the service's name."""
+    if request.port is not None:
+        raise ConfigurationError(f"--port is for one service; name one: {', '.join(chosen)}")
+    host = project.environment.worker_host
+    parts = with_ports([Part(n, m, port_of(project, n, m)) for n, m in chosen.items()])
+    check_ports({part.name: part.port for part in parts}, host)
+    set_up(project.environment.log_format, project.file.name)
+    lines = Lines(sys.stderr, received.first.set)
+    lines.expect(*(part.name for part in parts))
+    lanes = () if request.concurrency is None else (f"--concurrency={request.concurrency}",)
+    children = Children(
+        parts, lines.write if sys.stderr.isatty() else lambda name, text: lines.plain(text),
+        lines.plain, folder=project.folder, environment=environment_with(PYTHONUNBUFFERED="1"),
+        host=host, arguments=lanes, final=FINAL,
+    )  # fmt: skip
+    children.start()
+    try:
+        if children.wait_ready(received.first):
+            lines.plain(f"running: {', '.join(f'{p.name} on port {p.port}' for p in parts)}")
+        if not children.given_up:
+            received.wait()
+    finally:
+        children.stop(project.environment.worker_drain_timeout)
+    return max(children.given_up.values(), default=received.exit_code)
+
+
+def _choose(
+    project: Project, service: str | None, mode: Mode | None, folder: Path
+) -> dict[str, Mode]:
+    """*service*, else the one in whose folder we are, else all that have the mode.
+
+    Raises:
+        ConfigurationError: No such service, or none that has the mode; says what there is.
+    """
+    service = service or project.around(folder)
+    if service is not None or len(project.file.services) == 1:
+        name = project.choose(service)
+        return {name: mode or _usual(project, name)}
+    wanted = mode or "all"
+    having = [name for name in project.file.services if parts_of(project.modes(name), wanted)]
+    if not having:
+        there = "; ".join(
+            f"{name} has {', '.join(project.modes(name)) or 'nothing'}"
+            for name in project.file.services
+        )
+        raise ConfigurationError(f"no service has anything for mode {wanted!r}: {there or 'none'}")
+    return dict.fromkeys(having, wanted)
+
+
+def _usual(project: Project, name: str) -> Mode:
+    """Without a mode: all workers; the API of a service that has nothing else."""
+    modes: Sequence[Mode] = project.modes(name)
+    return "api" if modes and not parts_of(modes, "all") else "all"
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-class Signals:
-    """The first SIGINT or SIGTERM asks for an end, the second makes it."""
-
-    def __init__(self) -> None:
-        self.first = threading.Event()
-        self.number = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._take)
-
-    def _take(self, number: int, frame: object) -> None:
-        if self.first.is_set():
-            os._exit(128 + number)
-        self.number = number
-        self.first.set()

@@ -96,9 +96,7 @@ def single_file_project(folder: Path) -> ProjectFile | None:
         names = ", ".join(path.name for path in found)
         raise ConfigurationError(f"{names} each define wire(); name the one to run in {FILE}")
     stem = found[0].stem
-    return ProjectFile(
-        name=folder.name, services={stem: ServiceEntry(wire=f"{stem}:wire")}
-    )
+    return ProjectFile(name=folder.name, services={stem: ServiceEntry(wire=f"{stem}:wire")})
 
 
 def first_problem(error: ValidationError) -> str:

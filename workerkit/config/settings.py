@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..core.loading import unknown
@@ -16,9 +16,12 @@ MODES: tuple[Mode, ...] = ("api", "events", "cron", "all", "inline")
 
 
 class Environment(BaseSettings):
-    """What the environment says; each field is an upper-case variable of the same name."""
+    """What the environment says; each field is an upper-case variable of the same name.
 
-    model_config = SettingsConfigDict(extra="ignore")
+    An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     worker_mode: str | None = None
     worker_concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -28,11 +31,6 @@ class Environment(BaseSettings):
     log_format: Literal["json", "text"] | None = None
     dapr_api_token: str | None = None
     workerkit_data: str | None = None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: Any) -> Any:
-        return None if value == "" else value
 
 
 def read_environment() -> Environment:

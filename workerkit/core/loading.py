@@ -38,7 +38,8 @@ def load(reference: str, folder: Path) -> Any:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One line: *name* is no *kind*, what was probably meant, and what there is."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
+    folded = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    meant = f"; did you mean {folded[near[0]]!r}?" if near else "."
     there = f" There is: {', '.join(names)}." if names else " There is none."
     return f"no {kind} {name!r}{meant}{there}"

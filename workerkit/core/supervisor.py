@@ -61,18 +61,24 @@ class Supervisor(BaseWorker):
 
     def check(self) -> None:
         """Restart each dead worker whose wait is over."""
-        now = self.clock.monotonic()
         for worker in self.workers:
             if worker.alive or worker.stopping.is_set():
                 continue
+            now = self.clock.monotonic()
             if worker.name not in self._due:
-                lived = now - self._started.get(worker.name, now)
-                failures = 1 if lived > 60 else self._failures.get(worker.name, 0) + 1
-                self._failures[worker.name] = failures
-                self._due[worker.name] = now + RESTART.wait(failures)
-                log.warning("worker died", extra={"worker": worker.name, "failures": failures})
+                self._plan(worker, now)
             elif now >= self._due[worker.name]:
                 del self._due[worker.name]
                 self._started[worker.name] = now
                 self.restarts[worker.name] = self.restarts.get(worker.name, 0) + 1
-                worker.start()
+                try:
+                    worker.start()
+                except Exception:  # its port or its broker may be back at the next try
+                    log.exception("worker did not start", extra={"worker": worker.name})
+
+    def _plan(self, worker: BaseWorker, now: float) -> None:
+        lived = now - self._started.get(worker.name, now)
+        failures = 1 if lived > 60 else self._failures.get(worker.name, 0) + 1
+        self._failures[worker.name] = failures
+        self._due[worker.name] = now + RESTART.wait(failures)
+        log.warning("worker died", extra={"worker": worker.name, "failures": failures})

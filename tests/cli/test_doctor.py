@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import socket
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from tests.shops import TOML, free_port
+from workerkit.operate import doctor
+from workerkit.operate.doctor import check_data_folder, check_python, check_sqlite
+
+
+def checks(answer) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in answer.json["checks"]}
+
+
+def test_a_healthy_project_has_nothing_but_ok(shop):
+    shop.start(port=None)
+    answer = shop.call("doctor", "--json")
+    levels = {name: check["level"] for name, check in checks(answer).items() if name != "disk"}
+    assert set(levels.values()) == {"ok"}, levels
+    assert answer.code == 0
+    expected = {"python", "sqlite", "project", "data folder", "clock", "ports"}
+    expected |= {f"shop: {each}" for each in ("wiring", "database", "dead letters", "outbox")}
+    assert expected <= levels.keys()
+
+
+def test_a_finding_shows_its_way_out(shop):
+    shop.bury("letter-1")
+    answer = shop.call("doctor")
+    assert answer.code == 0
+    assert "warn  shop: dead letters" in answer.out
+    assert "-> `workerkit dlq list shop`" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("code", "fact"),
+    [
+        ("x = 1\nraise RuntimeError('no\\nsettings')", ":2: RuntimeError: no"),
+        ("def wire(settings):\n    return settings.nothing", ":2: AttributeError:"),
+        ("def wire(:", ":1: SyntaxError:"),
+        ("import not_there_at_all", ":1: ModuleNotFoundError: No module named 'not_there_at_all'"),
+        ("def wire(settings):\n    return 3", "returned 3, must be a Service"),
+    ],
+)
+def test_an_error_in_user_code_is_one_line_with_its_place(shop, code, fact):
+    shop.write(code=code)
+    answer = shop.call("doctor", "--json")
+    wiring = checks(answer)["shop: wiring"]
+    assert (answer.code, wiring["level"]) == (5, "fail")
+    assert fact in wiring["fact"]
+    assert "\n" not in wiring["fact"]
+
+
+def test_a_wrong_project_file_fails_and_ends_the_examination(shop):
+    shop.write(toml=TOML + "colour = 3\n")
+    answer = shop.call("doctor", "--json")
+    assert (answer.code, checks(answer)["project"]["level"]) == (5, "fail")
+    assert "colour" in checks(answer)["project"]["fact"]
+
+
+def test_newer_tables_fail(shop):
+    shop.call("db", "upgrade")
+    shop.change("UPDATE workerkit_version SET version = 99")
+    answer = shop.call("doctor", "--json")
+    assert (answer.code, checks(answer)["shop: database"]["level"]) == (5, "fail")
+
+
+def test_a_password_is_never_printed(shop, monkeypatch):
+    url = f"postgresql://user:s3cret@127.0.0.1:{free_port()}/db"
+    monkeypatch.setenv("DATABASE_URL", url)
+    for arguments in (["doctor"], ["doctor", "--json"]):
+        answer = shop.call(*arguments)
+        assert answer.code == 5
+        assert "s3cret" not in answer.out + answer.err
+        assert "127.0.0.1" in answer.out
+
+
+def test_a_database_url_that_cannot_be_read_fails_without_its_text(shop, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "s3cret")
+    answer = shop.call("doctor", "--json")
+    assert answer.code == 5
+    assert "s3cret" not in answer.out + answer.err
+
+
+def test_an_outbox_that_nobody_sends_is_told(shop):
+    shop.call("db", "upgrade")
+    shop.change("INSERT INTO workerkit_outbox (messages, due) VALUES ('[]', ?)", time.time() - 90)
+    outbox = checks(shop.call("doctor", "--json"))["shop: outbox"]
+    assert (outbox["level"], outbox["fact"][:9]) == ("warn", "1 batches")
+
+
+def test_a_port_that_something_else_holds_is_told_with_its_owner(shop, monkeypatch):
+    monkeypatch.setattr("workerkit.operate.status.TIMEOUT", 0.1)
+    with closing(socket.create_server(("127.0.0.1", shop.port))):
+        ports = checks(shop.call("doctor", "--json"))["ports"]
+    assert ports["level"] == "warn"
+    assert f"{shop.port} for shop events" in ports["fact"]
+    assert "pid " in ports["fact"]
+
+
+def test_an_event_from_the_future_tells_of_a_clock_set_back(shop):
+    shop.call("publish", "orders")
+    with closing(sqlite3.connect(shop.path / ".workerkit" / "broker.db")) as db, db:
+        db.execute("UPDATE messages SET published = published + 3600")
+    clock = checks(shop.call("doctor", "--json"))["clock"]
+    assert (clock["level"], "3600 s in the future" in clock["fact"]) == ("warn", True)
+
+
+def test_old_versions_fail():
+    assert [check_python((3, 10, 9)).level, check_python((3, 11, 0)).level] == ["fail", "ok"]
+    assert [check_sqlite((3, 37, 2)).level, check_sqlite((3, 38, 0)).level] == ["fail", "ok"]
+
+
+def test_a_network_file_system_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "file_system", lambda folder: "nfs4")
+    folder, _ = check_data_folder(tmp_path)
+    assert (folder.level, "nfs4" in folder.fact) == ("fail", True)
+
+
+def test_a_data_folder_that_is_a_file_fails(tmp_path):
+    (tmp_path / "data").write_text("")
+    (folder,) = check_data_folder(tmp_path / "data")
+    assert folder.level == "fail"

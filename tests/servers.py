@@ -1,0 +1,104 @@
+"""Real servers for tests, started by the tests themselves."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class PostgreSQL:
+    """A PostgreSQL server of our own, on a Unix socket; `fresh` makes a database a test."""
+
+    def __init__(self) -> None:
+        self._programs = _postgres_programs()
+        self._as: dict[str, Any] = _unprivileged() if os.geteuid() == 0 else {}
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self._numbers = count(1)
+        if self._as:
+            os.chown(self._folder, self._as["user"], self._as["group"])
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make a cluster and wait until it answers."""
+        data = self._folder / "data"
+        with (self._folder / "log").open("wb") as log:
+            subprocess.run(
+                [self._programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust",
+                 "--encoding=UTF8", "--locale=C", "--no-sync"],
+                stdout=log, stderr=log, cwd=self._folder, check=True, **self._as,
+            )  # fmt: skip
+            self._server = subprocess.Popen(
+                [self._programs / "postgres", "-D", data, "-k", self._folder, "-h", "",
+                 "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"],
+                stdout=log, stderr=log, cwd=self._folder, **self._as,
+            )  # fmt: skip
+        end = time.monotonic() + 30
+        while not self._answers():
+            assert self._server.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < end, "PostgreSQL did not start in time"
+            time.sleep(0.05)
+
+    def fresh(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test_{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return f"postgresql://postgres@/{name}?host={self._folder}"
+
+    def run(self, statement: str) -> None:
+        """Run *statement* as the superuser, outside of every test's database."""
+        import psycopg  # noqa: PLC0415
+
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def stop(self) -> None:
+        """End the server and remove its files."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(30)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _address(self) -> str:
+        return f"host={self._folder} user=postgres dbname=postgres"
+
+    def _answers(self) -> bool:
+        import psycopg  # noqa: PLC0415
+
+        try:
+            psycopg.connect(self._address).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _postgres_programs() -> Path:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    installed = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if not installed:
+        pytest.skip("no PostgreSQL server is installed (initdb)")
+    return max(installed, key=lambda path: int(path.parent.name))
+
+
+def _unprivileged() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root: who runs it instead."""
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    pytest.skip("PostgreSQL does not run as root, and there is no user postgres or nobody")

@@ -1,0 +1,143 @@
+"""`workerkit dev` and `workerkit sidecar`: what runs beside a project's services."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config.inherited import environment_with
+from ..config.settings import Environment, read_environment
+from ..core.worker import BaseWorker
+from ..errors import ConfigurationError
+from ..observability.logs import set_up
+from ..operate.children import Part, reachable, with_ports
+from ..operate.dev import Development, Setup
+from ..operate.lock import held
+from ..operate.watch import Watcher
+from ..project import Project
+from ..sidecar import Sidecar
+from . import show
+from .lines import Lines
+from .signals import Signals
+
+
+def dev(folder: Path, *, reload: bool, sidecar: bool) -> int:
+    """Run the whole project until a signal; return 130 after SIGINT, else 0.
+
+    Raises:
+        StartStopError: It runs already, a port is taken, or, without *reload*, a
+            service cannot start.
+    """
+    received = Signals()
+    environment = read_environment()
+    project = Project.open(folder, environment)
+    set_up("text" if environment.log_format is None else environment.log_format, "dev")
+    try:
+        with held(project.data / "dev.lock", f"`workerkit dev` of {project.folder}"):
+            return _develop(project, received, reload=reload, sidecar=sidecar)
+    finally:
+        project.close()
+
+
+def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool) -> int:
+    beside: list[BaseWorker] = [_sidecar(project)] if sidecar else []
+    setup = _setup(project, [part for part in beside if isinstance(part, Sidecar)], reload=reload)
+    told = Told(Lines(sys.stdout, received.first.set), setup)
+    if not project.file.services:
+        raise ConfigurationError("workerkit.toml names no service: nothing to run")
+    development = Development(setup, told, beside, received.first.set)
+    watcher = Watcher(project.folder, project.data, development.change)
+    try:
+        if reload:
+            watcher.start()
+        development.start()
+        received.wait()
+    finally:
+        watcher.stop(2.0)
+        development.stop(setup.drain)
+    if development.error is not None:
+        raise development.error
+    told.say("stopped")
+    return received.exit_code
+
+
+def _setup(project: Project, sidecars: Sequence[Sidecar], *, reload: bool) -> Setup:
+    variables = {"PYTHONUNBUFFERED": "1"}
+    if sys.stdout.isatty() and project.environment.log_format is None:
+        variables["LOG_FORMAT"] = "text"
+    for each in sidecars:
+        variables["DAPR_HTTP_PORT"] = str(each.port)
+    return Setup(
+        folder=project.folder,
+        environment=environment_with(**variables),
+        host=project.environment.worker_host,
+        fixed={each.name: each.port for each in sidecars},
+        reload=reload,
+        drain=project.environment.worker_drain_timeout,
+    )
+
+
+class Told:
+    """Says what `dev` does on standard output, between the children's lines."""
+
+    def __init__(self, lines: Lines, setup: Setup) -> None:
+        self.lines = lines
+        self.setup = setup
+
+    def line(self, name: str, text: str) -> None:
+        """A child's line behind its name."""
+        self.lines.write(name, text)
+
+    def say(self, text: str) -> None:
+        """Our own."""
+        self.lines.write("dev", text)
+
+    def starting(self, parts: Sequence[Part]) -> None:
+        """Align what follows."""
+        self.lines.expect(*(part.name for part in parts))
+
+    def ready(self, parts: Sequence[Part], seconds: float) -> None:
+        """What runs where, and that it is ready."""
+        host = reachable(self.setup.host)
+        host = f"[{host}]" if ":" in host else host
+        rows = [(part.service, part.mode, f"http://{host}:{part.port}") for part in parts]
+        rows += [(name, "-", f"http://{host}:{port}") for name, port in self.setup.fixed.items()]
+        with self.lines.lock:
+            show.table([show.Column("name"), show.Column("mode"), show.Column("url")], rows)
+        self.say(f"ready after {seconds:.1f} s")
+
+
+def run_sidecar(folder: Path, port: int | None) -> int:
+    """Run the sidecar alone until a signal; return 130 after SIGINT, else 0.
+
+    Raises:
+        StartStopError: The port is taken.
+    """
+    received = Signals()
+    environment = read_environment()
+    project = Project.open(folder, environment)
+    try:
+        set_up(environment.log_format, "sidecar")
+        server = _sidecar(project, port)
+        server.start()
+        show.note(f"sidecar: running on port {server.port}")
+        received.wait()
+        server.stop(environment.worker_drain_timeout)
+    finally:
+        project.close()
+    return received.exit_code
+
+
+def _sidecar(project: Project, port: int | None = None) -> Sidecar:
+    environment: Environment = project.environment
+    part = Part("sidecar", "", project.file.sidecar.port if port is None else port)
+    (chosen,) = with_ports([part])
+    return Sidecar(
+        project.transport,
+        app_id=project.file.name,
+        pubsub=project.file.sidecar.pubsub,
+        host=environment.worker_host,
+        port=chosen.port,
+        token=environment.dapr_api_token,
+    )

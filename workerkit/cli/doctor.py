@@ -1,0 +1,25 @@
+"""`workerkit doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check what could keep the project from working; exits with 5 if. Example: workerkit doctor"""
+    from ..config.settings import read_environment  # noqa: PLC0415
+    from ..operate.doctor import examine  # noqa: PLC0415
+    from . import show  # noqa: PLC0415
+    from .opened import open_here  # noqa: PLC0415
+
+    findings = examine(open_here, read_environment().worker_host)
+    if as_json:
+        show.json({"failed": findings.failed, "checks": findings.checks})
+    else:
+        for check in findings.checks:
+            show.finding(check.level, check.name, check.fact, check.way_out)
+    raise typer.Exit(5 if findings.failed else 0)

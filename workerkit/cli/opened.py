@@ -1,0 +1,76 @@
+"""What commands that look at a project have in common."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..project import Project
+    from ..storage.database import Database
+
+
+def open_here() -> Project:
+    """The project around the current folder; the caller closes it."""
+    from ..config.settings import read_environment  # noqa: PLC0415
+    from ..project import Project  # noqa: PLC0415
+
+    return Project.open(Path.cwd(), read_environment())
+
+
+@contextmanager
+def opened() -> Iterator[Project]:
+    """The project around the current folder, closed at the end of the block."""
+    project = open_here()
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+def databases(project: Project, service: str | None = None) -> dict[str, Database]:
+    """The databases of *service*, or of every service, by the service's name."""
+    names = [project.check(service)] if service else list(project.file.services)
+    return {name: project.database(name) for name in names}
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one ends the process as usual."""
+    stop = threading.Event()
+
+    def take(number: int, frame: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, take)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def read_json(text: str) -> Any:
+    """The value of a --data option: JSON, @FILE, or - for standard input.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is not JSON.
+    """
+    import sys  # noqa: PLC0415
+
+    import orjson  # noqa: PLC0415
+
+    from ..errors import ConfigurationError  # noqa: PLC0415
+
+    try:
+        if text == "-":
+            return orjson.loads(sys.stdin.buffer.read())
+        return orjson.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except OSError as error:
+        raise ConfigurationError(f"--data {text}: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise ConfigurationError(f"--data is not JSON: {error}") from None

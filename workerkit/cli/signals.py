@@ -1,0 +1,47 @@
+"""SIGINT and SIGTERM, for commands that run until told to end."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+
+
+class Signals:
+    """The first SIGINT or SIGTERM asks for an end, the second makes it.
+
+    `number` is the first one's; 0 while there was none. Make it on the main
+    thread. Children of ours end with us, also when the second one ends us.
+    """
+
+    def __init__(self) -> None:
+        self.first = threading.Event()
+        self.number = 0
+        # A handler may interrupt a thread that holds the event's own lock, so
+        # it must not set it; a SimpleQueue may be put to from anywhere.
+        self._taken: queue.SimpleQueue[int] = queue.SimpleQueue()
+        threading.Thread(target=self._pass_on, name="signals", daemon=True).start()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._take)
+
+    @property
+    def exit_code(self) -> int:
+        """130 after SIGINT, else 0."""
+        return 130 if self.number == signal.SIGINT else 0
+
+    def wait(self) -> None:
+        """Until the first, or until `first` is set."""
+        # Windows wakes no wait for a signal, so it must not be endless.
+        while not self.first.wait(0.5):
+            pass
+
+    def _take(self, number: int, frame: object) -> None:
+        if self.number:
+            os._exit(128 + number)
+        self.number = number
+        self._taken.put(number)
+
+    def _pass_on(self) -> None:
+        self._taken.get()
+        self.first.set()

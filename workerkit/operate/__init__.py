@@ -1,0 +1,1 @@
+"""Tools that look after a project: doctor, demo."""
