@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from .config.settings import Mode
 from .core.supervisor import Supervisor
@@ -19,7 +20,9 @@ from .observability.logs import LogHook
 from .observability.metrics import Metrics
 from .observability.server import HttpServer
 from .project import Project
+from .storage.checkpoints import Checkpointer
 from .storage.database import VERSION, current_version
+from .transports.sqlite import SqliteTransport
 
 PARTS: dict[Mode, tuple[Mode, ...]] = {
     "api": ("api",),
@@ -32,6 +35,12 @@ PARTS: dict[Mode, tuple[Mode, ...]] = {
 
 STALE = 60.0
 """Seconds without a turn of a worker's loop after which it counts as stuck."""
+
+SQLITE_BATCH, SERVER_BATCH = 0.020, 0.050
+"""Seconds that a batch may hold SQLite's one write lock, and rows of a database server."""
+
+SERVER_LANES = 4
+"""Lanes on a database server, where a lane waits for round trips; SQLite has one writer."""
 
 
 def parts_of(modes: Sequence[Mode], mode: Mode) -> list[Mode]:
@@ -89,7 +98,8 @@ class Process:
         self.consumers = self._consumers(concurrency) if "events" in parts else []
         self.relay = Relay(name, project.store(name), project.transport)
         self.server = self._server("api" in parts, port)
-        workers: list[BaseWorker] = [self.server, *self.consumers, self.relay]
+        checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
+        workers: list[BaseWorker] = [self.server, checkpointer, *self.consumers, self.relay]
         self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
         self._facts: _Facts | None = None
 
@@ -186,19 +196,27 @@ class Process:
 
     def _consumers(self, concurrency: int | None) -> list[EventConsumer]:
         lanes = concurrency or self.project.environment.worker_concurrency
-        lanes = lanes or self.project.file.services[self.name].concurrency or 1
+        lanes = lanes or self.project.file.services[self.name].concurrency
+        sqlite = self.project.database(self.name).sqlite
         return [
             EventConsumer(
                 self.name,
                 worker,
                 self.project.transport,
                 self.project.store(self.name),
-                concurrency=lanes,
+                concurrency=lanes or (1 if sqlite else SERVER_LANES),
                 lease=self.project.file.lease,
+                batch_seconds=SQLITE_BATCH if sqlite else SERVER_BATCH,
                 hooks=[self.metrics, self.tally, LogHook()],
             )
             for worker in self.service.events
         ]
+
+    def _sqlite_files(self) -> list[Path]:
+        transport = self.project.transport
+        files = [transport.path if isinstance(transport, SqliteTransport) else None]
+        files.append(self.project.database(self.name).file)
+        return [file for file in files if file is not None]
 
     def _server(self, with_api: bool, port: int | None) -> HttpServer:
         if port is None:

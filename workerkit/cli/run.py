@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -60,11 +61,23 @@ def _run_one(project: Project, name: str, mode: Mode, request: Request, received
     set_up(project.environment.log_format, name)
     process = Process(project, name, mode, concurrency=request.concurrency, port=request.port)
     process.start()
+    _tune_collector()
     _say(f"{name} {mode}: running on port {process.port}, pid {os.getpid()}")
     received.wait()
     given_back = process.stop(project.environment.worker_drain_timeout)
     _say(f"{name} {mode}: stopped, gave back {given_back}")
     return received.exit_code
+
+
+def _tune_collector() -> None:
+    """Leave what is loaded now out of garbage collection, and collect the rest less often.
+
+    A batch makes thousands of objects that live for milliseconds; the usual
+    thresholds spend a tenth of its time on walking them and all of our modules.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _run_each(

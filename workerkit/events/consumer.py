@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,12 @@ from .worker import EventWorker, check_worker, worker_name
 
 STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
 """Waits while our own storage or broker is in trouble."""
+
+IDLE_TURN = 0.5
+"""Seconds that a receiver without events sleeps; an event ends it at once."""
+
+PARKED_LOOK = 1.0
+"""Seconds between looks for parked events that other replicas left; ours are known."""
 
 
 class EventConsumer(BaseWorker):
@@ -139,7 +146,7 @@ class EventConsumer(BaseWorker):
             self._room.clear()
             self.clock.wait(self._room, 0.05)
             return
-        deliveries = subscription.receive(min(500, room), 0.25)
+        deliveries = subscription.receive(min(500, room), min(IDLE_TURN, self.lease / 3))
         if deliveries and not self.stopping.is_set():
             self.route([Item(delivery) for delivery in deliveries])
         elif deliveries:
@@ -176,11 +183,13 @@ class EventConsumer(BaseWorker):
 
     def _feed_parked(self) -> None:
         now = self.clock.monotonic()
-        if now < self._parked_look:
+        if now < self._parked_look and self.clock.time() < self.pipeline.next_due:
             return
-        self._parked_look = now + 0.2
+        self._parked_look = now + PARKED_LOOK
+        self.pipeline.next_due = math.inf
         due = self.store.due(self.name, 100, self.lease)
         if due:
+            self._parked_look = now
             self.route([Item(parked=event) for event in due])
 
     def _renew(self, subscription: Subscription) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +80,8 @@ class Pipeline:
         self.clock = clock
         self.loop = loop
         self.hooks = hooks
+        self.next_due = math.inf
+        """When the earliest event that was parked here is due, in epoch seconds."""
         self._careful = 0
 
     def apply(self, items: Sequence[Item]) -> float | None:
@@ -302,6 +305,8 @@ class Pipeline:
             published=item.published,
         )
         uow.park(event)
+        if not dead:
+            self.next_due = min(self.next_due, event.due)
         record = self._record(item, "dead" if dead else "parked", result.now, duration)
         result.records.append(record._replace(error=type(error).__name__, message=shown))
 

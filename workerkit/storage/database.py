@@ -62,16 +62,21 @@ class Database:
         if self.url.drivername in ("postgres", "postgresql"):
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        file = self.url.database if self.sqlite else None
         self._lock = threading.Lock()
-        self._turnstile = Turnstile(Path(file)) if file and file != ":memory:" else None
+        self._turnstile = Turnstile(self.file) if self.file else None
         self.engine = self._open_engine()
-        self._readers = self._open_engine() if self.sqlite and file != ":memory:" else self.engine
+        self._readers = self._open_engine() if self.file else self.engine
 
     @property
     def shown(self) -> str:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None in memory, and on a server."""
+        name = self.url.database if self.sqlite else None
+        return Path(name) if name and name != ":memory:" else None
 
     def upgrade(self, migrate: Callable[[Connection], None] | None = None) -> tuple[int, int]:
         """Create or migrate our tables under a lock; return the versions before and after.
@@ -177,8 +182,8 @@ class Database:
             engine = create_engine(self.url, pool_pre_ping=True, connect_args={"options": idle})
             event.listen(engine, "before_cursor_execute", _refuse_ending)
             return engine
-        if self.url.database and self.url.database != ":memory:":
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        if self.file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 5.0})
         event.listen(engine, "connect", self._set_up_sqlite)
         event.listen(engine, "begin", _begin)

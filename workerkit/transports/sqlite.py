@@ -50,7 +50,7 @@ _PRAGMAS = (
     "mmap_size=268435456",
 )  # fmt: skip
 
-POLL = 0.25
+POLL = 0.5
 """Seconds between looks when no datagram arrives."""
 
 
@@ -235,15 +235,13 @@ class SqliteSubscription:
 
     def _take(self, limit: int) -> list[Delivery]:
         now = time.time()
-        claiming = time.monotonic() >= self._next_claim
+        claiming = self._anything_lapsed(now)
         if not claiming and not self._anything_new():
             return []
         with self.transport.transaction() as db:
             rows = self._lapsed(db, now, limit) if claiming else []
             if len(rows) < limit:
                 rows += self._fresh(db, now, limit - len(rows))
-        if claiming and len(rows) < limit:
-            self._next_claim = time.monotonic() + min(1.0, self.transport.lease / 3)
         return [Delivery(self.topic, body, str(seq), n, at) for seq, body, at, n in rows]
 
     def _anything_new(self) -> bool:
@@ -251,6 +249,17 @@ class SqliteSubscription:
             query = """SELECT 1 FROM messages WHERE topic = ?1 AND seq > COALESCE(
                 (SELECT cursor FROM groups WHERE topic = ?1 AND name = ?2), 0) LIMIT 1"""
             return db.execute(query, (self.topic, self.group)).fetchone() is not None
+
+    def _anything_lapsed(self, now: float) -> bool:
+        """Whether a lease has lapsed; looked for about once a second."""
+        if time.monotonic() < self._next_claim:
+            return False
+        with self.transport.guard() as db:
+            query = "SELECT 1 FROM pending WHERE topic = ? AND name = ? AND until < ? LIMIT 1"
+            if db.execute(query, (self.topic, self.group, now)).fetchone() is not None:
+                return True
+        self._next_claim = time.monotonic() + min(1.0, self.transport.lease / 3)
+        return False
 
     def _lapsed(
         self, db: sqlite3.Connection, now: float, limit: int
