@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.processes import Folder
+from tests.redis_process import RedisProcess
 from tests.servers import PostgreSQL
 
 
@@ -23,6 +24,23 @@ def postgresql() -> Iterator[PostgreSQL]:
 def postgresql_url(postgresql: PostgreSQL) -> str:
     """An empty PostgreSQL database."""
     return postgresql.fresh()
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisProcess]:
+    """A Redis server; the test is skipped where none is installed."""
+    server = RedisProcess()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_url(redis: RedisProcess) -> str:
+    """An empty Redis server."""
+    redis.command("FLUSHALL")
+    return redis.url
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 WorkerkitError                exit 1   our own fault
 ├── ConfigurationError        exit 2   a setting, name or file is wrong
 ├── Unreachable               exit 3   a server or file cannot be reached
-│   └── StorageError          exit 3   the database or broker file answered with an error
+│   └── StorageError          exit 3   the database or broker answered with an error
+│       └── GroupLost                  the broker had forgotten a group of consumers
 ├── StartStopError            exit 4   something could not start or stop
 ├── CheckFailed               exit 5   a verdict, threshold or drift check failed
 └── HandlerError              exit 1   what can go wrong around a handler
@@ -37,6 +38,10 @@ class Unreachable(WorkerkitError):
 
 class StorageError(Unreachable):
     """The database or broker answered with an error that is not the handler's."""
+
+
+class GroupLost(StorageError):
+    """The broker had forgotten the group, e.g. after a flush; it is created again."""
 
 
 class StartStopError(WorkerkitError):

@@ -96,7 +96,8 @@ class Process:
         self.metrics = Metrics({"service": name, "mode": mode, "version": version("workerkit")})
         self.metrics.watch(self.health)
         self.consumers = self._consumers(concurrency) if "events" in parts else []
-        self.relay = Relay(name, project.store(name), project.transport)
+        topics = [consumer.worker.topic for consumer in self.consumers]
+        self.relay = Relay(name, project.store(name), project.transport, topics=topics)
         self.server = self._server("api" in parts, port)
         checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
         workers: list[BaseWorker] = [self.server, checkpointer, *self.consumers, self.relay]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
-from .config.settings import Environment, Mode
+from .config.settings import Environment, Mode, redis_url
 from .core.loading import load, unknown
 from .errors import ConfigurationError
 from .events.outbox import Outbox
@@ -66,7 +66,7 @@ class Project:
         self.file = file
         self.environment = environment
         self.data = folder / (environment.workerkit_data or file.data)
-        self.transport = open_transport(file.transport, self.data, file.lease)
+        self.transport = open_transport(redis_url(file, environment), self.data, file.lease)
         self._stores: dict[str, SqlStore] = {}
         self._services: dict[tuple[str, Mode], Service] = {}
 

@@ -95,9 +95,9 @@ def test_many_threads_publish_at_once(world, outbox):
     assert world.applied() == sorted(e["data"]["id"] for e in published(world)) == list(range(20))
 
 
-def test_an_unknown_transport_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="no transport 'kafka'"):
-        open_transport("kafka", tmp_path, 30.0)
-    opened = open_transport("sqlite", tmp_path, 7.0)
+def test_a_redis_url_that_cannot_be_read_is_named_without_its_password(tmp_path):
+    with pytest.raises(ConfigurationError, match="kafka://me:\\*\\*\\*@localhost"):
+        open_transport("kafka://me:secret@localhost", tmp_path, 30.0)
+    opened = open_transport(None, tmp_path, 7.0)
     assert (tmp_path / "broker.db").exists()
     opened.close()

@@ -51,7 +51,9 @@ class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
     name: str = "project"
-    transport: Literal["sqlite"] = "sqlite"
+    transport: Literal["sqlite", "redis"] | None = None
+    """None means: redis where REDIS_URL or `redis` names a server, else sqlite."""
+    redis: str | None = None
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()

@@ -9,9 +9,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..core.loading import unknown
 from ..errors import ConfigurationError
-from .project_file import first_problem
+from .project_file import ProjectFile, first_problem
 
 Mode = Literal["api", "events", "cron", "all", "inline"]
+LOCAL_REDIS = "redis://127.0.0.1:6379/0"
+"""Where a project that asks for redis without naming a server finds it."""
+
 MODES: tuple[Mode, ...] = ("api", "events", "cron", "all", "inline")
 
 
@@ -28,9 +31,18 @@ class Environment(BaseSettings):
     worker_drain_timeout: Annotated[float, Field(ge=0)] = 25.0
     worker_host: str = "127.0.0.1"
     database_url: str | None = None
+    redis_url: str | None = None
     log_format: Literal["json", "text"] | None = None
     dapr_api_token: str | None = None
     workerkit_data: str | None = None
+
+
+def redis_url(file: ProjectFile, environment: Environment) -> str | None:
+    """The Redis server that carries the project's events; None means the embedded broker."""
+    if file.transport == "sqlite":
+        return None
+    url = environment.redis_url or file.redis
+    return url or (LOCAL_REDIS if file.transport == "redis" else None)
 
 
 def read_environment() -> Environment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 log = logging.getLogger("workerkit.outbox")
+
+TIDY_PERIOD = 10.0
+"""Seconds between two trims of the topics that a process consumes."""
 
 
 class OutboxWork:
@@ -109,7 +112,8 @@ class Relay(BaseWorker):
     """Runs in every process that has an outbox, an API included.
 
     It takes rows past their due time under a lease, so a broker outage or a
-    crash between commit and publish strands nothing.
+    crash between commit and publish strands nothing. It also tidies *topics*,
+    those that this process consumes.
     """
 
     def __init__(
@@ -119,13 +123,16 @@ class Relay(BaseWorker):
         transport: Transport,
         clock: Clock | None = None,
         period: float = 1.0,
+        topics: Sequence[str] = (),
     ) -> None:
         super().__init__(f"{service}/relay")
         self.store = store
         self.transport = transport
         self.clock = clock or SystemClock()
         self.period = period
+        self.topics = topics
         self.trouble: str | None = None
+        self._tidied = self.clock.monotonic()
 
     def work(self) -> None:
         """Sweep and relay until stopped."""
@@ -133,6 +140,7 @@ class Relay(BaseWorker):
             try:
                 self.store.sweep()
                 self.relay()
+                self._tidy()
                 self.trouble = None
             except StorageError as error:
                 if self.trouble is None:
@@ -140,6 +148,12 @@ class Relay(BaseWorker):
                 self.trouble = str(error)
             if self.clock.wait(self.stopping, self.period):
                 return
+
+    def _tidy(self) -> None:
+        now = self.clock.monotonic()
+        if self.topics and now >= self._tidied + TIDY_PERIOD:
+            self._tidied = now
+            self.transport.tidy(self.topics)
 
     def relay(self) -> int:
         """Publish overdue rows until there are none; return how many events went out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +79,12 @@ class Transport(Protocol):
 
     def lag(self, topic: str, group: str) -> Lag:
         """What *group* has not settled of *topic*."""
+
+    def tidy(self, topics: Iterable[str]) -> None:
+        """Housekeeping, every few seconds: drop what every group of *topics* has settled.
+
+        Never what some group has not settled, and nothing of a topic without groups.
+        """
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

@@ -162,7 +162,7 @@ class Shop:
 
     def announcements(self, sku: str) -> dict[str, int]:
         """The prices of *sku* that went out, by event id: one sent twice counts once."""
-        with closing(open_transport("sqlite", self.data)) as broker:
+        with closing(open_transport(None, self.data)) as broker:
             entries = broker.read(PRICE, "", 100_000)
         events: list[Event] = [decode(entry.body, entry.topic, entry.entry) for entry in entries]
         return {event.id: event.data["price"] for event in events if event.data["sku"] == sku}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ConfigurationError
 from ..events.transport import Broker
 from .sqlite import SqliteTransport
 
 __all__ = ["open_transport"]
 
 
-def open_transport(kind: str, data_folder: Path, lease: float = 30.0) -> Broker:
-    """The transport that `workerkit.toml` names; *lease* in seconds.
+def open_transport(redis_url: str | None, data_folder: Path, lease: float = 30.0) -> Broker:
+    """Redis Streams at *redis_url*, else the embedded broker; *lease* in seconds.
 
     Raises:
-        ConfigurationError: There is no such kind.
-        StorageError: Its file cannot be opened.
+        ConfigurationError: The URL cannot be read.
+        StorageError: The embedded broker's file cannot be opened.
     """
-    if kind == "sqlite":
+    if redis_url is None:
         return SqliteTransport(data_folder / "broker.db", lease)
-    raise ConfigurationError(f"there is no transport {kind!r}; there is: sqlite")
+    from .redis_streams import RedisStreamsTransport  # noqa: PLC0415
+
+    return RedisStreamsTransport(redis_url, lease)

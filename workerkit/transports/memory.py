@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -81,6 +81,9 @@ class MemoryTransport:
         with self.changed:
             entries = self.entries[topic]
             return str(len(entries) - 1) if entries else ""
+
+    def tidy(self, topics: Iterable[str]) -> None:
+        """Nothing to drop: it all ends with the process."""
 
     def close(self) -> None:
         """Nothing to release."""

@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -49,6 +49,22 @@ _PRAGMAS = (
     "journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000",
     "mmap_size=268435456",
 )  # fmt: skip
+
+_TRIM = """
+DELETE FROM messages WHERE seq IN (
+    SELECT seq FROM messages WHERE topic = ?1 AND seq < min(
+        (SELECT min(cursor + 1) FROM groups WHERE topic = ?1),
+        coalesce((SELECT min(seq) FROM pending WHERE topic = ?1), 9e18),
+        (SELECT seq FROM messages WHERE topic = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2 - 1))
+    ORDER BY seq LIMIT ?3)
+"""
+"""`min` is NULL, and nothing is deleted, without a group or with fewer entries than are kept."""
+
+KEPT = 1000
+"""Entries of a topic that stay after every group has settled them, to be looked at."""
+
+CHUNK = 2000
+"""Entries that one transaction deletes, so that it holds the lock for milliseconds."""
 
 POLL = 0.5
 """Seconds between looks when no datagram arrives."""
@@ -126,6 +142,14 @@ class SqliteTransport:
             query = "SELECT max(seq) FROM messages WHERE topic = ?"
             (newest,) = db.execute(query, (topic,)).fetchone()
         return "" if newest is None else str(newest)
+
+    def tidy(self, topics: Iterable[str]) -> None:
+        """Delete what every group of *topics* has settled, CHUNK entries in a transaction."""
+        for topic in topics:
+            deleted = CHUNK
+            while deleted == CHUNK:
+                with self.transaction() as db:
+                    deleted = db.execute(_TRIM, (topic, KEPT, CHUNK)).rowcount
 
     def close(self) -> None:
         """Close the file."""
