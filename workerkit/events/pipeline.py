@@ -15,7 +15,7 @@ from ..core.hooks import Hook, Outcome, Settled, tell
 from ..core.loop import EventLoop
 from ..errors import HandlerTimeout, InvalidPayload, Reject, SessionMisuse, WorkerKilled
 from .item import Item
-from .store import ParkedEvent, Store, UnitOfWork
+from .store import ParkedEvent, RunAgain, Store, UnitOfWork
 from .transport import Message
 from .worker import EventContext, EventWorker
 
@@ -29,7 +29,7 @@ MESSAGE_LIMIT = 2_000
 
 
 CAREFUL_BATCHES = 8
-"""Batches with savepoints after a handler failed, where savepoints cost a round trip."""
+"""Batches with a savepoint around each handler, after one that had to be run again."""
 
 
 QUICK = 0.005
@@ -38,10 +38,6 @@ QUICK = 0.005
 A slower handler's transaction begins when it first asks for the session, so
 that it locks nobody while it waits for something else.
 """
-
-
-class _HandlerFailedError(Exception):
-    """A handler failed in a batch without savepoints: undo all, and run it again with them."""
 
 
 class AlreadySettledError(BaseException):
@@ -91,6 +87,7 @@ class Pipeline:
         self.next_due = math.inf
         """When the earliest event that was parked here is due, in epoch seconds."""
         self._careful = 0
+        self._defers = True
         self._usual = math.inf
 
     def apply(self, items: Sequence[Item]) -> float | None:
@@ -128,21 +125,25 @@ class Pipeline:
         return self.worker.isolate or item.suspect or item.parked is not None
 
     def _apply_together(self, items: Sequence[Item]) -> float:
-        """One transaction for all; without savepoints until a handler fails, where they cost."""
-        if self.store.cheap_savepoints or self._careful > 0:
+        """One transaction for all: at once if nothing fails, else again with savepoints."""
+        if not self.store.one_writer:
+            # Two replicas that write the same keys in one order cannot deadlock.
+            items = sorted(items, key=lambda item: item.key or "")
+        if self._careful > 0:
             self._careful -= 1
             return self._try_together(items, careful=True)
-        # Two replicas that write the same keys in one order cannot deadlock.
-        ordered = sorted(items, key=lambda item: item.key or "")
         try:
-            return self._try_together(ordered, careful=False)
-        except _HandlerFailedError:
+            return self._try_together(items, careful=False)
+        except RunAgain:
             self._careful = CAREFUL_BATCHES
-            return self._try_together(ordered, careful=True)
+            return self._try_together(items, careful=True)
 
     def _try_together(self, items: Sequence[Item], *, careful: bool) -> float:
+        """Without *careful* a failure that cannot be told from the neighbours raises RunAgain."""
         result = Result(self.clock.time())
         uow = self.store.begin()
+        if self._defers and not careful:
+            uow.defer()
         try:
             live = [item for item in items if not _expired(item, result.now)]
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
@@ -160,9 +161,11 @@ class Pipeline:
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
-            if not careful and isinstance(error, SessionMisuse):
-                raise _HandlerFailedError from error
+            if isinstance(error, Exception) and not careful:
+                raise RunAgain(describe(error)) from error
             raise
+        finally:
+            self._defers = self._defers and not uow.results_read
         self._finish(items, uow, result)
         return uow.waited
 
@@ -172,6 +175,7 @@ class Pipeline:
             return
         if careful:
             uow.savepoint()
+        mark = uow.mark()
         context = self._context(item, uow.session, result.now)
         began = self.clock.monotonic()
         try:
@@ -179,9 +183,10 @@ class Pipeline:
             uow.flush()
         except Exception as error:
             self._raise_trouble(error)
-            if not careful:
-                raise _HandlerFailedError from error
-            uow.undo()
+            if careful:
+                uow.undo()
+            elif not uow.drop(mark):
+                raise
             self._park(item, error, uow, result, self.clock.monotonic() - began)
         else:
             if careful:

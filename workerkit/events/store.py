@@ -31,6 +31,10 @@ class ParkedEvent:
     published: float
 
 
+class RunAgain(BaseException):
+    """A batch cannot end as it was run; leaves a handler as no `except Exception` can stop it."""
+
+
 class UnitOfWork(Protocol):
     """One transaction on the service's database; begun by its first use."""
 
@@ -39,6 +43,22 @@ class UnitOfWork(Protocol):
 
     waited: float
     """Seconds spent in the queue for the database's write lock."""
+
+    results_read: bool
+    """Whether a handler looked at the result of a write; then none need to `defer`."""
+
+    def defer(self) -> None:
+        """Let the handlers' writes wait and go out together.
+
+        From here until `commit`, RunAgain may be raised: the batch must be
+        undone and run again without this.
+        """
+
+    def mark(self) -> Any:
+        """A moment to which `drop` goes back."""
+
+    def drop(self, mark: Any) -> bool:
+        """Forget what was done since *mark*; False when the database has seen some of it."""
 
     def session(self) -> Any:
         """The SQLAlchemy session lent to handlers."""
@@ -84,8 +104,8 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """Inbox, outbox and parked events of one service."""
 
-    cheap_savepoints: bool
-    """Whether a savepoint around every handler costs next to nothing."""
+    one_writer: bool
+    """Whether writers queue for the whole database, so that two can never deadlock."""
 
     def begin(self) -> UnitOfWork:
         """A new unit of work; takes no lock before its first use."""

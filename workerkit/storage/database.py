@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import ConfigurationError, SessionMisuse, StorageError
 from . import tables
+from .session import LENT_SESSION
 from .turnstile import Turnstile
 
 _ENDS_TRANSACTION = re.compile(
@@ -181,6 +182,7 @@ class Database:
             idle = f"-c idle_in_transaction_session_timeout={int(self.idle_timeout * 1000)}"
             engine = create_engine(self.url, pool_pre_ping=True, connect_args={"options": idle})
             event.listen(engine, "before_cursor_execute", _refuse_ending)
+            event.listen(engine, "before_cursor_execute", _before_execute)
             return engine
         if self.file:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -189,6 +191,7 @@ class Database:
         event.listen(engine, "begin", _begin)
         event.listen(engine, "rollback", lambda connection: lend(connection, False))
         event.listen(engine, "handle_error", _say_misuse)
+        event.listen(engine, "before_cursor_execute", _before_execute)
         return engine
 
     def _set_up_sqlite(self, connection: Any, record: Any) -> None:
@@ -281,6 +284,12 @@ def _refuse_ending(
     """A COMMIT or ROLLBACK in SQL would end the transaction of a whole batch."""
     if statement[:1] in "cCrReE \n" and _ENDS_TRANSACTION.match(statement):
         raise SessionMisuse(_ENDS.format(statement.split(maxsplit=1)[0].upper()))
+
+
+def _before_execute(conn: Connection, *_: object) -> None:
+    session = conn.info.get(LENT_SESSION)
+    if session is not None:
+        session.before_execute()
 
 
 def _begin(connection: Connection) -> None:

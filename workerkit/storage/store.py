@@ -64,7 +64,7 @@ class SqlStore:
     def __init__(self, database: Database, outbox_lease: float = 5.0) -> None:
         self.database = database
         self.outbox_lease = outbox_lease
-        self.cheap_savepoints = database.sqlite
+        self.one_writer = database.sqlite
         self._sent: list[int] = []
 
     def begin(self) -> SqlUnitOfWork:

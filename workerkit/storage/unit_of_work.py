@@ -18,7 +18,7 @@ from ..events.store import ParkedEvent
 from ..events.transport import Message
 from . import tables
 from .database import Database, is_trouble, lend, lent, storage_error
-from .session import LentSession
+from .session import LentSession, Mark
 
 _NEW_ROWS = """
 INSERT OR IGNORE INTO workerkit_inbox (consumer, source, id, state, at)
@@ -39,7 +39,25 @@ class SqlUnitOfWork:
         self._connection: Connection | None = None
         self._raw: sqlite3.Cursor | None = None
         self._our_turn = False
+        self._defer = False
         self.waited = 0.0
+        self.results_read = False
+
+    def defer(self) -> None:
+        """Let the handlers' writes wait and go out together."""
+        self._defer = True
+        if self._session is not None:
+            self._session.defer()
+
+    def mark(self) -> Mark | None:
+        """A moment to which `drop` goes back; None before the transaction began."""
+        return self._session.mark() if self._session is not None else None
+
+    def drop(self, mark: Mark | None) -> bool:
+        """Forget what was done since *mark*; False when the database has seen some of it."""
+        if self._session is None:
+            return True
+        return mark is not None and self._session.drop(mark)
 
     def session(self) -> LentSession:
         """The session lent to handlers; begins the transaction at its first use."""
@@ -152,12 +170,13 @@ class SqlUnitOfWork:
         """Make it all durable, and delete outbox rows that were sent before."""
         if self._session is None:
             return
+        connection = self._open()
         going = [self._sent.pop() for _ in range(len(self._sent))]
         try:
             if going:
-                self._open().execute(delete(tables.outbox).where(tables.outbox.c.id.in_(going)))
+                connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(going)))
             self._check_ours()
-            lend(self._open(), False)
+            lend(connection, False)
             self._session.finish(commit=True)
             going = []
         except SQLAlchemyError as error:
@@ -201,11 +220,16 @@ class SqlUnitOfWork:
             self.rollback()
             raise storage_error(error, self.database) from error
         lend(self._connection, True)
+        if self._defer:
+            session.defer()
 
     def _open(self) -> Connection:
+        """The connection; what handlers' writes waited for is over, and their errors are raised."""
         if self._connection is None:
             self._begin()
         assert self._connection is not None
+        assert self._session is not None
+        self._session.send()
         return self._connection
 
     def _execute(self, statement: str) -> None:
@@ -246,6 +270,8 @@ class SqlUnitOfWork:
         return storage_error(error, self.database)
 
     def _close(self) -> None:
+        if self._session is not None:
+            self.results_read = self._session.results_read
         self._session = None
         self._connection = None
         self._raw = None
