@@ -39,8 +39,8 @@ STALE = 60.0
 SQLITE_BATCH, SERVER_BATCH = 0.020, 0.050
 """Seconds that a batch may hold SQLite's one write lock, and rows of a database server."""
 
-SERVER_LANES = 4
-"""Lanes on a database server, where a lane waits for round trips; SQLite has one writer."""
+LANES = 8
+"""Lanes of a worker that names none; a quick handler uses one of them."""
 
 
 def parts_of(modes: Sequence[Mode], mode: Mode) -> list[Mode]:
@@ -205,7 +205,7 @@ class Process:
                 worker,
                 self.project.transport,
                 self.project.store(self.name),
-                concurrency=lanes or (1 if sqlite else SERVER_LANES),
+                concurrency=lanes or LANES,
                 lease=self.project.file.lease,
                 batch_seconds=SQLITE_BATCH if sqlite else SERVER_BATCH,
                 hooks=[self.metrics, self.tally, LogHook()],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import new_class
 from typing import Any
@@ -82,7 +83,7 @@ class World:
     def until(self, fact: Callable[[], bool], timeout: float = 2.5) -> None:
         end = time.monotonic() + timeout
         while not fact():
-            assert time.monotonic() < end, f"did not happen: {self.outcomes()}"
+            assert time.monotonic() < end, f"did not happen: {Counter(self.outcomes())}"
             time.sleep(0.005)
 
     def close(self) -> None:

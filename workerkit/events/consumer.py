@@ -16,7 +16,7 @@ from ..core.worker import BaseWorker
 from ..errors import StorageError
 from .item import Item, Reader
 from .lane import Lane, Pace
-from .pipeline import Pipeline
+from .pipeline import QUICK, Pipeline
 from .store import Store
 from .transport import Message, Subscription, Transport
 from .worker import EventWorker, check_worker, worker_name
@@ -27,6 +27,12 @@ STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
 IDLE_TURN = 0.5
 """Seconds that a receiver without events sleeps; an event ends it at once."""
 
+FORGIVEN = 60.0
+"""Seconds after which a handler that was slow may count as quick again."""
+
+MOVING_LIMIT = 0.1
+"""Seconds that events may wait for a running handler on their way to one lane."""
+
 PARKED_LOOK = 1.0
 """Seconds between looks for parked events that other replicas left; ours are known."""
 
@@ -34,9 +40,12 @@ PARKED_LOOK = 1.0
 class EventConsumer(BaseWorker):
     """The receiver thread of one worker, with its lanes.
 
-    `in_flight` bounds the events held at once; `lease` in seconds is how long
-    a parked event is held while it is tried again; `batch_seconds` is how long
-    a batch may take. `beat` is the monotonic time of the receiver's last turn.
+    `concurrency` is the number of lanes, for handlers that wait for something;
+    a quick handler's events go through one of them, in larger batches: threads
+    that take turns make nothing quicker. `in_flight` bounds the events held at
+    once; `lease` in seconds is how long a parked event is held while it is
+    tried again; `batch_seconds` is how long a batch may take. `beat` is the
+    monotonic time of the receiver's last turn.
     """
 
     def __init__(
@@ -77,13 +86,18 @@ class EventConsumer(BaseWorker):
             for n in range(max(1, concurrency))
         ]
         self._supervisor = Supervisor(self.lanes, self.clock, name=f"{self.name} lanes")
+        self.spread = len(self.lanes)
+        """Lanes in use: all while the handler is slow or unknown, one while it is quick."""
+        self._between: list[Item] = []
+        self._moving_since = 0.0
+        self._slow_at = -math.inf
         self.released = 0
         self.beat = self.clock.monotonic()
 
     @property
     def held(self) -> int:
         """Events taken and not settled yet."""
-        return sum(len(lane) for lane in self.lanes)
+        return len(self._between) + sum(len(lane) for lane in self.lanes)
 
     def start(self) -> None:
         """Join the group and start the lanes.
@@ -104,7 +118,7 @@ class EventConsumer(BaseWorker):
             return
         for lane in self.lanes:
             lane.stopping.set()
-        left = [item for lane in self.lanes for item in lane.abandon()]
+        left = [*self._between, *(item for lane in self.lanes for item in lane.abandon())]
         self._supervisor.stop(max(0.0, end - self.clock.monotonic()))
         left += [item for lane in self.lanes for item in lane.abandon()]
         self.released = len(left) + sum(len(lane.running) for lane in self.lanes)
@@ -140,6 +154,8 @@ class EventConsumer(BaseWorker):
         if subscription is None:
             return
         self._renew(subscription)
+        if self._moving():
+            return
         self._feed_parked()
         room = self.in_flight - self.held
         if room < self.in_flight // 2:
@@ -158,6 +174,42 @@ class EventConsumer(BaseWorker):
     def _group(self) -> str:
         return self.pipeline.service
 
+    def _moving(self) -> bool:
+        """Whether events are on their way between one lane and all of them.
+
+        What waits is taken back, and given out anew once nothing runs: a key
+        is never in two lanes. The way to one lane is given up when a handler
+        takes its time after all.
+        """
+        now = self.clock.monotonic()
+        if self.pipeline.usual > 2 * QUICK:
+            wanted = len(self.lanes)
+        elif self.pipeline.usual < QUICK and now > self._slow_at + FORGIVEN:
+            wanted = 1
+        else:
+            wanted = self.spread
+        if wanted == self.spread:
+            self._give_out()
+            return False
+        self._between += [item for lane in self.lanes for item in lane.abandon()]
+        if any(len(lane) for lane in self.lanes):
+            self.clock.wait(self.stopping, 0.001)
+            self._moving_since = self._moving_since or now
+            if wanted == 1 and now > self._moving_since + MOVING_LIMIT:
+                self._slow_at = now
+            return True
+        if wanted > 1:
+            self._slow_at = now
+        self.spread = wanted
+        self._give_out()
+        return False
+
+    def _give_out(self) -> None:
+        self._moving_since = 0.0
+        if self._between:
+            moved, self._between = self._between, []
+            self.route(moved)
+
     def route(self, items: Sequence[Item]) -> None:
         """Queue *items* at lanes: the same key to the same lane, others to the shortest.
 
@@ -165,13 +217,13 @@ class EventConsumer(BaseWorker):
         itself: parsed on this thread they cost it a third of its rate.
         """
         lanes = self.lanes
-        if len(lanes) == 1:
+        if self.spread == 1:
             lanes[0].put(items)
             return
         lists: list[list[Item]] = [[] for _ in lanes]
         alive = [n for n, lane in enumerate(lanes) if lane.alive] or list(range(len(lanes)))
         for item in items:
-            key = self._reader.read(item).key
+            key = item.key if item.ready else self._reader.read(item).key
             if key is not None:
                 chosen = hash(key) % len(lanes)
             else:
@@ -198,6 +250,7 @@ class EventConsumer(BaseWorker):
             return
         self._renewed = now
         held = [item for lane in self.lanes if lane.alive for item in lane.held()]
+        held += self._between
         deliveries = [item.delivery for item in held if item.delivery]
         if deliveries:
             subscription.renew(deliveries)
@@ -208,8 +261,8 @@ class EventConsumer(BaseWorker):
     def _apply(self, items: Sequence[Item]) -> float | None:
         """The lanes' work: storage trouble is waited out, it is not an attempt."""
         failures = 0
-        if len(self.lanes) == 1:
-            for item in items:
+        for item in items:
+            if not item.ready:
                 self._reader.read(item)
         while True:
             try:

@@ -12,7 +12,7 @@ from .worker import EventWorker, PayloadReader
 
 
 class Item:
-    """An event from a delivery or from the parked ones; `Reader.read` fills in the rest.
+    """An event from a delivery or from the parked ones; `ready` once `Reader` has filled it in.
 
     `problem` is why it can never be handled; then `payload` is None.
     `identity` is (source, id): what the inbox knows the event by.
@@ -20,6 +20,7 @@ class Item:
 
     __slots__ = (
         "body", "delivery", "event", "identity", "key", "parked", "payload", "problem", "published",
+        "ready",
     )  # fmt: skip
 
     event: Event
@@ -34,6 +35,7 @@ class Item:
         self.payload: Any = None
         self.key: str | None = None
         self.problem: Exception | None = None
+        self.ready = False
 
     @property
     def attempt(self) -> int:
@@ -71,6 +73,7 @@ class Reader:
             item.identity = (item.parked.source, item.parked.id)
         if item.problem is None:
             self._validate(item)
+        item.ready = True
         return item
 
     def _validate(self, item: Item) -> None:

@@ -14,22 +14,27 @@ class Pace:
     """How many events fit into the target time, from a moving average per event.
 
     `target` in seconds: how long a batch may hold the database's write lock.
+    The first event, of which nothing is known, is a batch of its own.
     """
 
     def __init__(self, target: float, largest: int = 500) -> None:
         self.target = target
         self.largest = largest
-        self.per_event = target / 50
+        self.per_event: float | None = None
 
     def learn(self, events: int, seconds: float) -> None:
         """Take one batch into account; a slower event counts at once, a faster one slowly."""
         latest = seconds / max(events, 1)
+        if self.per_event is None:
+            self.per_event = latest
         weight = 0.5 if latest > self.per_event else 0.2
         self.per_event += weight * (latest - self.per_event)
 
     @property
     def batch(self) -> int:
         """Events in the next batch, at least one."""
+        if self.per_event is None:
+            return 1
         return max(1, min(self.largest, int(self.target / max(self.per_event, 1e-7))))
 
 
@@ -91,7 +96,7 @@ class Lane(BaseWorker):
     def _take(self) -> Sequence[Item]:
         with self._changed:
             while not self._waiting and not self.stopping.is_set():
-                self._changed.wait(1.0)
+                self._changed.wait()
             if self.stopping.is_set():
                 return ()
             size = min(self.pace.batch, len(self._waiting))

@@ -88,7 +88,11 @@ class Pipeline:
         """When the earliest event that was parked here is due, in epoch seconds."""
         self._careful = 0
         self._defers = True
-        self._usual = math.inf
+        # In the loop's thread a coroutine that waited for its turn to write would
+        # stop the one that has it.
+        self._begins_early = store.one_writer and inspect.iscoroutinefunction(worker.handle)
+        self.usual = math.inf
+        """Seconds that an event takes; infinite before the first."""
 
     def apply(self, items: Sequence[Item]) -> float | None:
         """Bring every one of *items* to an outcome.
@@ -104,7 +108,7 @@ class Pipeline:
         alone = [item for item in items if self._must_run_alone(item)]
         together = [item for item in items if not self._must_run_alone(item)] if alone else items
         waited = 0.0
-        if len(together) > 1 or (together and self._usual < QUICK):
+        if len(together) > 1 or (together and self.usual < QUICK):
             try:
                 waited = self._apply_together(together)
             except SessionMisuse as error:
@@ -117,8 +121,8 @@ class Pipeline:
         busy = self.clock.monotonic() - began - waited
         latest = busy / len(items)
         # Up at once, down slowly; the first one, of which nothing is known, runs as if slow.
-        known = self._usual if self._usual < math.inf else latest
-        self._usual = max(latest, (known + latest) / 2)
+        known = self.usual if self.usual < math.inf else latest
+        self.usual = max(latest, (known + latest) / 2)
         return busy
 
     def _must_run_alone(self, item: Item) -> bool:
@@ -247,6 +251,8 @@ class Pipeline:
         context = self._context(item, open_session, result.now)
         began = self.clock.monotonic()
         try:
+            if self._begins_early:
+                open_session()
             self._handle(item, context)
             open_session()
             uow.flush()

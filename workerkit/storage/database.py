@@ -180,13 +180,17 @@ class Database:
     def _open_engine(self) -> Engine:
         if not self.sqlite:
             idle = f"-c idle_in_transaction_session_timeout={int(self.idle_timeout * 1000)}"
-            engine = create_engine(self.url, pool_pre_ping=True, connect_args={"options": idle})
+            engine = create_engine(
+                self.url, pool_pre_ping=True, max_overflow=-1, connect_args={"options": idle}
+            )
             event.listen(engine, "before_cursor_execute", _refuse_ending)
             event.listen(engine, "before_cursor_execute", _before_execute)
             return engine
         if self.file:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 5.0})
+        engine = create_engine(
+            self.url, max_overflow=-1, connect_args={"check_same_thread": False, "timeout": 5.0}
+        )
         event.listen(engine, "connect", self._set_up_sqlite)
         event.listen(engine, "begin", _begin)
         event.listen(engine, "rollback", lambda connection: lend(connection, False))
