@@ -55,8 +55,8 @@ RULES = Rules(
 DISTRIBUTIONS = {"prometheus_client": "prometheus-client", "pydantic_settings": "pydantic-settings"}
 """Import names whose distribution is called otherwise."""
 
-BY_NAME = {"httptools"}
-"""Loaded by another dependency when it is there: uvicorn parses HTTP with it."""
+BY_NAME = {"httptools", "tzdata"}
+"""Loaded by others when they are there: uvicorn parses HTTP, zoneinfo finds its zones."""
 
 
 @pytest.fixture(scope="module")
