@@ -137,16 +137,10 @@ def test_one_that_outlasts_the_drain_is_left_behind_and_applied_once(world, isol
     first.stop(0.3)
     assert time.monotonic() - began < 1.5
     assert first.released == 5
-    if isolate:
-        world.start(handle, attributes={"isolate": True})
-        world.until(lambda: world.applied() == list(range(5)))
-        gate.set()
-        settled(world, "duplicate", 1)
-    else:
-        # Its batch is open: on SQLite it holds the write lock until it ends.
-        gate.set()
-        settled(world, "applied", 5)
-        world.start(handle)
+    world.start(handle, attributes={"isolate": isolate})
+    world.until(lambda: world.applied() == list(range(5)))
+    gate.set()
+    settled(world, "duplicate", 1)
     world.until(lambda: world.transport.lag("orders", "shop").events == 0)
     assert world.applied() == list(range(5))
 

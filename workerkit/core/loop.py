@@ -7,6 +7,8 @@ import threading
 from collections.abc import Awaitable
 from typing import Any
 
+from ..errors import HandlerTimeout
+
 
 class EventLoop:
     """A loop on a thread of its own, started at its first use."""
@@ -16,14 +18,16 @@ class EventLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
-        """Wait for *awaitable* from another thread; cancel it after *timeout* seconds.
+        """Wait for *awaitable* from another thread; raise whatever it raised.
 
         Raises:
-            TimeoutError: It was cancelled.
+            HandlerTimeout: It took longer than *timeout* seconds and was cancelled.
         """
-        return asyncio.run_coroutine_threadsafe(
-            _bounded(awaitable, timeout), self._running()
-        ).result()
+        waiting = asyncio.run_coroutine_threadsafe(_outcome(awaitable, timeout), self._running())
+        value, error = waiting.result()
+        if error is not None:
+            raise error
+        return value
 
     def close(self) -> None:
         """Stop the loop; idempotent."""
@@ -40,6 +44,17 @@ class EventLoop:
             return self._loop
 
 
-async def _bounded(awaitable: Awaitable[Any], timeout: float | None) -> Any:
-    async with asyncio.timeout(timeout):
-        return await awaitable
+async def _outcome(
+    awaitable: Awaitable[Any], timeout: float | None
+) -> tuple[Any, BaseException | None]:
+    """Value and error; raised here, a SystemExit would end the loop for all."""
+    scope = asyncio.timeout(timeout)
+    value, error = None, None
+    try:
+        async with scope:
+            value = await awaitable
+    except BaseException as raised:
+        error = raised
+    if scope.expired():
+        error = HandlerTimeout(f"ran longer than {timeout:g} s")
+    return value, error

@@ -24,6 +24,9 @@ from .worker import EventWorker, check_worker, worker_name
 STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
 """Waits while our own storage or broker is in trouble."""
 
+BLAMED_AFTER = 3
+"""Failures of the storage with one batch after which a storage that works is not at fault."""
+
 IDLE_TURN = 0.5
 """Seconds that a receiver without events sleeps; an event ends it at once."""
 
@@ -266,7 +269,8 @@ class EventConsumer(BaseWorker):
                 self._reader.read(item)
         while True:
             try:
-                return self.pipeline.apply(items)
+                blame = failures >= BLAMED_AFTER and self.store.works()
+                return self.pipeline.apply(items, blame=blame)
             except StorageError as error:
                 failures += 1
                 self.trouble = str(error)

@@ -90,8 +90,10 @@ def encode(event: Event, *, pubsub: str = "pubsub") -> bytes:
     """The envelope as JSON bytes.
 
     Raises:
-        InvalidPayload: The data is not JSON, e.g. an open file.
+        InvalidPayload: The data is not JSON, e.g. an open file, or the topic is no name.
     """
+    if not event.topic or not isinstance(event.topic, str):
+        raise InvalidPayload(f"the topic is {event.topic!r}, must be a name")
     envelope = {
         "data": jsonable(event.data),
         "datacontenttype": "application/json",

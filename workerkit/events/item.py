@@ -19,8 +19,8 @@ class Item:
     """
 
     __slots__ = (
-        "body", "delivery", "event", "identity", "key", "parked", "payload", "problem", "published",
-        "ready",
+        "body", "counted", "delivery", "event", "identity", "key", "parked", "payload", "problem",
+        "published", "ready",
     )  # fmt: skip
 
     event: Event
@@ -34,8 +34,10 @@ class Item:
         self.published: float = origin.published
         self.payload: Any = None
         self.key: str | None = None
-        self.problem: Exception | None = None
+        self.problem: BaseException | None = None
         self.ready = False
+        self.counted = False
+        """Whether this start of an event that may kill its process is on record."""
 
     @property
     def attempt(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import math
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +12,14 @@ from typing import Any
 from ..core.clock import Clock
 from ..core.hooks import Hook, Outcome, Settled, tell
 from ..core.loop import EventLoop
-from ..errors import HandlerTimeout, InvalidPayload, Reject, SessionMisuse, WorkerKilled
+from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
+from .failure import describe, trace
 from .item import Item
 from .store import ParkedEvent, RunAgain, Store, UnitOfWork
 from .transport import Message
 from .worker import EventContext, EventWorker
 
 log = logging.getLogger("workerkit.events")
-
-TRACEBACK_LIMIT = 16_000
-"""Characters of a traceback that a dead letter keeps."""
-
-MESSAGE_LIMIT = 2_000
-"""Characters of an error's message that are kept."""
-
 
 CAREFUL_BATCHES = 8
 """Batches with a savepoint around each handler, after one that had to be run again."""
@@ -42,6 +35,10 @@ that it locks nobody while it waits for something else.
 
 class AlreadySettledError(BaseException):
     """The inbox holds the event; leaves the handler as no `except Exception` can stop it."""
+
+
+ENGINE_SIGNALS = (AlreadySettledError, RunAgain)
+"""What passes through a handler; anything else that leaves it is the handler's failure."""
 
 
 @dataclass(slots=True)
@@ -94,8 +91,11 @@ class Pipeline:
         self.usual = math.inf
         """Seconds that an event takes; infinite before the first."""
 
-    def apply(self, items: Sequence[Item]) -> float | None:
+    def apply(self, items: Sequence[Item], *, blame: bool = False) -> float | None:
         """Bring every one of *items* to an outcome.
+
+        With *blame* trouble within a handler is the handler's own: the storage
+        has been seen to work.
 
         Returns the seconds it took, without those in the queue for the write
         lock: counted in, lanes that wait for each other would shrink each
@@ -108,16 +108,20 @@ class Pipeline:
         alone = [item for item in items if self._must_run_alone(item)]
         together = [item for item in items if not self._must_run_alone(item)] if alone else items
         waited = 0.0
-        if len(together) > 1 or (together and self.usual < QUICK):
+        if blame:
+            alone = [*together, *alone]
+        elif len(together) > 1 or (together and self.usual < QUICK):
             try:
                 waited = self._apply_together(together)
-            except SessionMisuse as error:
-                log.warning("batch is run one by one", extra={"error": str(error)})
+            except StorageError:
+                raise
+            except Exception as error:
+                log.warning("batch is run one by one", extra={"error": describe(error)})
                 alone = [*together, *alone]
         else:
             alone = [*together, *alone]
         for item in alone:
-            waited += self._apply_alone(item)
+            waited += self._apply_alone(item, blame)
         busy = self.clock.monotonic() - began - waited
         latest = busy / len(items)
         # Up at once, down slowly; the first one, of which nothing is known, runs as if slow.
@@ -165,9 +169,9 @@ class Pipeline:
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
-            if isinstance(error, Exception) and not careful:
-                raise RunAgain(describe(error)) from error
-            raise
+            if careful:
+                raise
+            raise RunAgain(describe(error)) from error
         finally:
             self._defers = self._defers and not uow.results_read
         self._finish(items, uow, result)
@@ -185,7 +189,9 @@ class Pipeline:
         try:
             self._handle(item, context)
             uow.flush()
-        except Exception as error:
+        except ENGINE_SIGNALS:
+            raise
+        except BaseException as error:
             self._raise_trouble(error)
             if careful:
                 uow.undo()
@@ -197,7 +203,7 @@ class Pipeline:
                 uow.keep()
             self._keep(item, context, result, self.clock.monotonic() - began)
 
-    def _apply_alone(self, item: Item) -> float:
+    def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
         if _expired(item, result.now) and item.parked is None:
             result.records.append(self._record(item, "expired", result.now))
@@ -211,13 +217,13 @@ class Pipeline:
         uow = self.store.begin()
         try:
             if problem is None:
-                problem = self._run_alone(item, uow, result)
+                problem = self._run_alone(item, uow, result, blame)
             if problem is not None:
                 uow.rollback()
                 uow = self.store.begin()
                 result = Result(result.now)
                 self._park(item, problem, uow, result)
-            uow.commit()
+                uow.commit()
         except AlreadySettledError:
             uow.rollback()
             result = Result(result.now, [self._record(item, "duplicate", result.now)])
@@ -228,17 +234,22 @@ class Pipeline:
         self._finish([item], uow, result)
         return uow.waited
 
-    def _killer(self, item: Item) -> Exception | None:
+    def _killer(self, item: Item) -> BaseException | None:
         """Count the start of an event that may have ended its process before."""
         if not item.suspect and item.parked is None:
             return None
+        if item.counted:
+            return None
         before = self.store.started(self.consumer, item.identity)
+        item.counted = True
         if before < self.worker.retry.attempts:
             return None
         return WorkerKilled(f"started alone {before} times, its process died each time")
 
-    def _run_alone(self, item: Item, uow: UnitOfWork, result: Result) -> Exception | None:
-        """Run the handler; the transaction begins when it first asks for the session."""
+    def _run_alone(
+        self, item: Item, uow: UnitOfWork, result: Result, blame: bool
+    ) -> BaseException | None:
+        """Run the handler and commit; the transaction begins when it first asks for the session."""
         entered = False
 
         def open_session() -> Any:
@@ -257,12 +268,18 @@ class Pipeline:
             open_session()
             uow.flush()
             uow.keep()
-        except Exception as error:
-            self._raise_trouble(error)
+            self._keep(item, context, result, self.clock.monotonic() - began)
+            if result.messages:
+                uow.post(result.messages)
+            uow.commit()
+        except ENGINE_SIGNALS:
+            raise
+        except StorageError:
+            raise
+        except BaseException as error:
+            if not blame:
+                self._raise_trouble(error)
             return error
-        self._keep(item, context, result, self.clock.monotonic() - began)
-        if result.messages:
-            uow.post(result.messages)
         return None
 
     def _enter_alone(self, item: Item, uow: UnitOfWork) -> None:
@@ -280,24 +297,15 @@ class Pipeline:
         timeout = self.worker.timeout
         began = self.clock.monotonic() if timeout is not None else 0.0
         answer: Any = self.worker.handle(item.payload, context)
+        if answer is not None and inspect.isawaitable(answer):
+            answer = self.loop.run(answer, timeout)
         if answer is not None:
-            self._await(answer, timeout)
-        if timeout is not None and self.clock.monotonic() - began > timeout:
-            raise HandlerTimeout(f"ran longer than {timeout:g} s")
-
-    def _await(self, answer: Any, timeout: float | None) -> None:
-        if not inspect.isawaitable(answer):
             log.warning(
                 "handler returned a value that is ignored",
                 extra={"worker": self.name, "type": type(answer).__name__},
             )
-            return
-        try:
-            self.loop.run(answer, timeout)
-        except TimeoutError:
-            if timeout is None:
-                raise
-            raise HandlerTimeout(f"ran longer than {timeout:g} s") from None
+        if timeout is not None and self.clock.monotonic() - began > timeout:
+            raise HandlerTimeout(f"ran longer than {timeout:g} s")
 
     def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
         return EventContext(item.event, self.consumer, item.attempt, now, open_session)
@@ -310,7 +318,12 @@ class Pipeline:
         result.records.append(self._record(item, "applied", result.now, duration))
 
     def _park(
-        self, item: Item, error: Exception, uow: UnitOfWork, result: Result, duration: float = 0.0
+        self,
+        item: Item,
+        error: BaseException,
+        uow: UnitOfWork,
+        result: Result,
+        duration: float = 0.0,
     ) -> None:
         retry = self.worker.retry
         dead = isinstance(error, Reject | InvalidPayload | WorkerKilled)
@@ -357,7 +370,7 @@ class Pipeline:
         for action in result.actions:
             try:
                 action()
-            except Exception:
+            except BaseException:
                 log.exception("after_commit action failed", extra={"worker": self.name})
         tell(self.hooks, result.records)
 
@@ -368,28 +381,6 @@ class Pipeline:
             raise trouble from error
         if trouble is not None:
             raise trouble
-
-
-def describe(error: BaseException) -> str:
-    """Type and message in MESSAGE_LIMIT characters at most, also when `str` of it fails."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "(its message cannot be shown)"
-    return clean(f"{type(error).__name__}: {text}")[:MESSAGE_LIMIT]
-
-
-def trace(error: BaseException) -> str:
-    """The end of the traceback, which is what tells."""
-    try:
-        return clean("".join(traceback.format_exception(error)))[-TRACEBACK_LIMIT:]
-    except Exception:
-        return describe(error)
-
-
-def clean(text: str) -> str:
-    """*text* as any database takes it: PostgreSQL refuses NUL, UTF-8 lone surrogates."""
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def _expired(item: Item, now: float) -> bool:

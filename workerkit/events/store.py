@@ -134,5 +134,8 @@ class Store(Protocol):
     def started(self, consumer: str, key: tuple[str, str]) -> int:
         """Count, durably, that *key* is about to run alone; return how often it was before."""
 
+    def works(self) -> bool:
+        """Whether the storage takes a write right now."""
+
     def trouble(self, error: BaseException) -> StorageError | None:
         """*error* as a StorageError when our storage is at fault, not the handler."""

@@ -51,7 +51,11 @@ class EventContext:
         return f"{self.consumer}/{self.event.source}/{self.event.id}"
 
     def publish(self, topic: str, data: Any) -> None:
-        """Publish *data* to *topic* if, and only if, this event's transaction commits."""
+        """Publish *data* to *topic* if, and only if, this event's transaction commits.
+
+        Raises:
+            InvalidPayload: *topic* is no name, or *data* is not JSON.
+        """
         event = Event(
             topic=topic,
             data=data,

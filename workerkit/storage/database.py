@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ..errors import ConfigurationError, SessionMisuse, StorageError
+from ..errors import ConfigurationError, StorageError
 from . import tables
+from .lending import guard_postgresql, guard_sqlite, say_misuse, take_back
 from .session import LENT_SESSION
 from .turnstile import Turnstile
-
-_ENDS_TRANSACTION = re.compile(
-    r"\s*(COMMIT|END|ABORT|ROLLBACK)\b(?!\s+(WORK\s+|TRANSACTION\s+)?TO\b)", re.I
-)
-
-_ENDS = (
-    "{} ends a transaction that is shared with other events: "
-    "raise to undo this one, or use session.begin_nested()"
-)
 
 VERSION = 1
 """Version of our tables that this release reads and writes."""
@@ -183,7 +173,8 @@ class Database:
             engine = create_engine(
                 self.url, pool_pre_ping=True, max_overflow=-1, connect_args={"options": idle}
             )
-            event.listen(engine, "before_cursor_execute", _refuse_ending)
+            guard_postgresql(engine)
+            take_back(engine)
             event.listen(engine, "before_cursor_execute", _before_execute)
             return engine
         if self.file:
@@ -193,8 +184,8 @@ class Database:
         )
         event.listen(engine, "connect", self._set_up_sqlite)
         event.listen(engine, "begin", _begin)
-        event.listen(engine, "rollback", lambda connection: lend(connection, False))
-        event.listen(engine, "handle_error", _say_misuse)
+        event.listen(engine, "handle_error", say_misuse)
+        take_back(engine)
         event.listen(engine, "before_cursor_execute", _before_execute)
         return engine
 
@@ -210,39 +201,7 @@ class Database:
             "mmap_size=268435456",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
-        info = record.info
-        info[_LENT] = False
-
-        def authorize(action: int, first: str | None, *_: object) -> int:
-            ends = action == sqlite3.SQLITE_TRANSACTION and first in ("COMMIT", "ROLLBACK")
-            return sqlite3.SQLITE_DENY if ends and info[_LENT] else sqlite3.SQLITE_OK
-
-        connection.set_authorizer(authorize)
-
-
-_LENT = "workerkit_lent"
-
-
-def lent(connection: Connection) -> bool:
-    """Whether a SQLite connection is still lent: a rollback ends it."""
-    return bool(connection.info.get(_LENT, False))
-
-
-def lend(connection: Connection, lent: bool) -> None:
-    """While a SQLite connection is lent to handlers nothing on it can end the transaction.
-
-    SQLite asks when it prepares a statement, so this costs nothing per
-    statement and sees raw SQL and the driver's own `commit` alike.
-    """
-    if _LENT in connection.info:
-        connection.info[_LENT] = lent
-
-
-def _say_misuse(context: ExceptionContext) -> None:
-    code = getattr(context.original_exception, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_AUTH:
-        statement = (context.statement or "COMMIT").split(maxsplit=1)[0].upper()
-        raise SessionMisuse(_ENDS.format(statement)) from context.original_exception
+        guard_sqlite(connection, record.info)
 
 
 def current_version(connection: Connection) -> int:
@@ -266,6 +225,10 @@ _POSTGRES_TROUBLE = ("08", "40", "53", "57", "58", "25006", "25P03", "55P03")
 """SQLSTATE prefixes: connection, serialization, resources, operator, system, read-only, idle."""
 
 
+_CANCELED = "57014"
+"""query_canceled: a statement_timeout that somebody has set, or a cancel that somebody sent."""
+
+
 def is_trouble(error: Exception) -> bool:
     """Whether the server or file is at fault, rather than the statement.
 
@@ -279,15 +242,7 @@ def is_trouble(error: Exception) -> bool:
     if code is not None:
         return code & 0xFF in _SQLITE_TROUBLE
     state = getattr(cause, "sqlstate", None)
-    return state is not None and state.startswith(_POSTGRES_TROUBLE)
-
-
-def _refuse_ending(
-    conn: object, cursor: object, statement: str, params: object, context: object, many: bool
-) -> None:
-    """A COMMIT or ROLLBACK in SQL would end the transaction of a whole batch."""
-    if statement[:1] in "cCrReE \n" and _ENDS_TRANSACTION.match(statement):
-        raise SessionMisuse(_ENDS.format(statement.split(maxsplit=1)[0].upper()))
+    return state is not None and state != _CANCELED and state.startswith(_POSTGRES_TROUBLE)
 
 
 def _before_execute(conn: Connection, *_: object) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 from sqlalchemy import Connection, TextClause
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from ..errors import SessionMisuse
 from ..events.store import RunAgain
@@ -51,6 +51,7 @@ class LentSession(Session):
     """
 
     results_read = False
+    refused = False
     sent = 0
     _lent: Connection | None = None
     _unsent: list[Unsent] | None = None
@@ -71,9 +72,15 @@ class LentSession(Session):
 
     def connection(self, *arguments: Any, **options: Any) -> Connection:
         """As `Session.connection`; what is done with it cannot be seen, so nothing waits."""
-        self.send()
-        self._unsent = None
+        self._stop_waiting()
         return super().connection(*arguments, **options)
+
+    def begin_nested(self) -> SessionTransaction:
+        """As `Session.begin_nested`; what is in it is undone by the database, so nothing waits."""
+        self._stop_waiting()
+        nested = super().begin_nested()
+        super().connection()  # or the savepoint would be left to the session's own first statement
+        return nested
 
     def lend(self) -> Connection:
         """Begin the transaction; the connection that carries it."""
@@ -86,15 +93,29 @@ class LentSession(Session):
         self._unsent = []
 
     def send(self) -> None:
-        """Execute what waits, in order; neighbours with one statement as one `executemany`."""
+        """Execute what waits, in order; neighbours with one statement as one `executemany`.
+
+        Raises:
+            RunAgain: The database refused one of them; whose it was cannot be told.
+        """
+        if self.refused:
+            raise RunAgain("a write was refused")
         if not self._unsent:
             return
         assert self._lent is not None
         unsent, self._unsent = self._unsent, []
         runs = [list(run) for _, run in groupby(unsent, key=lambda each: id(each.statement))]
-        with _pipelined(self._lent) if len(runs) > 1 else nullcontext():
-            for writes in runs:
-                self._lent.execute(writes[0].statement, [each.parameters for each in writes])
+        try:
+            with _pipelined(self._lent) if len(runs) > 1 else nullcontext():
+                for writes in runs:
+                    self._lent.execute(writes[0].statement, [each.parameters for each in writes])
+        except Exception as error:
+            self.refused = True
+            raise RunAgain("a write was refused") from error
+
+    def _stop_waiting(self) -> None:
+        self.send()
+        self._unsent = None
 
     def result_of(self, unsent: Unsent) -> Any:
         """The real result of *unsent*, which must be the latest; nothing waits any more.
@@ -106,8 +127,7 @@ class LentSession(Session):
         if not self._unsent or self._unsent[-1] is not unsent:
             raise RunAgain("a handler read a result after the next statement")
         self._unsent.pop()
-        self.send()
-        self._unsent = None
+        self._stop_waiting()
         assert self._lent is not None
         return self._lent.execute(unsent.statement, unsent.parameters)
 
@@ -140,6 +160,14 @@ class LentSession(Session):
     def close(self) -> None:
         """Refused: neighbours share the transaction."""
         raise _misuse("close")
+
+    def reset(self) -> NoReturn:
+        """Refused, as `close`."""
+        raise _misuse("reset")
+
+    def invalidate(self) -> NoReturn:
+        """Refused, as `close`."""
+        raise _misuse("invalidate")
 
     def finish(self, *, commit: bool) -> None:
         """End the transaction; for the unit of work alone."""

@@ -158,6 +158,15 @@ class SqlStore:
             rows = session.execute(text(_STORY), {"source": source, "id": id}).all()
         return [Settlement(*row) for row in rows]
 
+    def works(self) -> bool:
+        """Whether the database takes a write right now."""
+        try:
+            with self.database.transaction() as connection:
+                connection.execute(update(tables.version).values(version=tables.version.c.version))
+        except StorageError:
+            return False
+        return True
+
     def trouble(self, error: BaseException) -> StorageError | None:
         """*error* as a StorageError when our storage is at fault, not the handler."""
         if isinstance(error, StorageError):

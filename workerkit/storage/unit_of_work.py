@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from secrets import token_hex
 from typing import cast
 
 import orjson
@@ -17,8 +18,12 @@ from ..errors import SessionMisuse, WorkerkitError
 from ..events.store import ParkedEvent
 from ..events.transport import Message
 from . import tables
-from .database import Database, is_trouble, lend, lent, storage_error
+from .database import Database, is_trouble, storage_error
+from .lending import Loan
 from .session import LentSession, Mark
+
+_EVENT = f"workerkit_{token_hex(4)}"
+"""The savepoint around a handler, under a name that no statement of its own can hit."""
 
 _NEW_ROWS = """
 INSERT OR IGNORE INTO workerkit_inbox (consumer, source, id, state, at)
@@ -37,6 +42,7 @@ class SqlUnitOfWork:
         self._outbox_lease = outbox_lease
         self._session: LentSession | None = None
         self._connection: Connection | None = None
+        self._loan: Loan | None = None
         self._raw: sqlite3.Cursor | None = None
         self._our_turn = False
         self._defer = False
@@ -93,25 +99,29 @@ class SqlUnitOfWork:
     def savepoint(self) -> None:
         """Mark the point to which a failing handler is undone."""
         self._open()
-        self._execute("SAVEPOINT workerkit_event")
+        self._execute(f"SAVEPOINT {_EVENT}")
 
     def flush(self) -> None:
-        """Send what the session still holds to the database."""
+        """Send what the session still holds to the database, and end what was left open in it."""
         if self._session is None:
             return
+        while nested := self._session.get_nested_transaction():
+            nested.commit()
         if self._session._new or self._session._deleted or self._session.identity_map:
             self._session.flush()
 
     def keep(self) -> None:
         """Drop the savepoint."""
-        self._end("RELEASE SAVEPOINT workerkit_event")
+        self._end(f"RELEASE SAVEPOINT {_EVENT}")
 
     def undo(self) -> None:
         """Go back to the savepoint and forget what the session had loaded."""
         assert self._session is not None
-        self._end("ROLLBACK TO SAVEPOINT workerkit_event")
+        while nested := self._session.get_nested_transaction():
+            nested.rollback()
+        self._end(f"ROLLBACK TO SAVEPOINT {_EVENT}")
         self._session.expunge_all()
-        self._end("RELEASE SAVEPOINT workerkit_event")
+        self._end(f"RELEASE SAVEPOINT {_EVENT}")
 
     def park(self, event: ParkedEvent) -> None:
         """Record a failed attempt, in the inbox too."""
@@ -175,21 +185,23 @@ class SqlUnitOfWork:
         try:
             if going:
                 connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(going)))
-            self._check_ours()
-            lend(connection, False)
+            assert self._loan is not None
+            if not self._loan.valid:
+                raise ResourceClosedError("rolled back")
+            self._loan.end()
             self._session.finish(commit=True)
-            going = []
         except SQLAlchemyError as error:
-            raise self._failed(error) from error
-        finally:
             self._sent.extend(going)
-            self._close()
+            self.rollback()
+            if is_trouble(error):
+                raise storage_error(error, self.database) from error
+            raise _misuse(error) from error
+        self._close()
 
     def rollback(self) -> None:
         """Undo it all; fine at any moment."""
-        if self._connection is not None:
-            with suppress(SQLAlchemyError):
-                lend(self._connection, False)
+        if self._loan is not None:
+            self._loan.undo()
         if self._session is not None:
             with suppress(SQLAlchemyError):
                 self._session.finish(commit=False)
@@ -214,12 +226,10 @@ class SqlUnitOfWork:
             self._connection = session.lend()
             if self.database.sqlite:
                 self._raw = cast(sqlite3.Cursor, self._connection.connection.cursor())
-            else:
-                self._connection.exec_driver_sql("SAVEPOINT workerkit_batch")
         except SQLAlchemyError as error:
             self.rollback()
             raise storage_error(error, self.database) from error
-        lend(self._connection, True)
+        self._loan = Loan(self._connection)
         if self._defer:
             session.defer()
 
@@ -248,17 +258,6 @@ class SqlUnitOfWork:
                 raise self._failed(error) from error
             raise _misuse(error) from error
 
-    def _check_ours(self) -> None:
-        """The transaction is the one that was begun.
-
-        SQLite copies every page that a savepoint touches: one around a whole
-        batch halves the rate, and lending tells the same.
-        """
-        if self._raw is None:
-            self._end("RELEASE SAVEPOINT workerkit_batch")
-        elif not self._raw.connection.in_transaction or not lent(self._open()):
-            raise _misuse(ResourceClosedError("rolled back"))
-
     def _failed(self, error: Exception) -> WorkerkitError:
         """Our own statement failed: the database is in trouble, or a handler broke the transaction.
 
@@ -274,6 +273,7 @@ class SqlUnitOfWork:
             self.results_read = self._session.results_read
         self._session = None
         self._connection = None
+        self._loan = None
         self._raw = None
         if self._our_turn:
             self._our_turn = False
