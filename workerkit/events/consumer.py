@@ -75,7 +75,8 @@ class EventConsumer(BaseWorker):
         self.lease = lease
         self.in_flight = in_flight
         self.clock = clock or SystemClock()
-        self.trouble: str | None = None
+        self._storage_trouble: str | None = None
+        self._broker_trouble: str | None = None
         self._reader = Reader(worker)
         self._subscription: Subscription | None = None
         self._room = threading.Event()
@@ -96,6 +97,11 @@ class EventConsumer(BaseWorker):
         self._slow_at = -math.inf
         self.released = 0
         self.beat = self.clock.monotonic()
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from working, in one line; None when nothing does."""
+        return self._storage_trouble or self._broker_trouble
 
     @property
     def held(self) -> int:
@@ -147,7 +153,7 @@ class EventConsumer(BaseWorker):
                 failures = 0
             except StorageError as error:
                 failures += 1
-                self.trouble = str(error)
+                self._broker_trouble = str(error)
                 self.log.warning("receiving is in trouble", extra={"error": str(error)})
                 self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
 
@@ -170,8 +176,7 @@ class EventConsumer(BaseWorker):
             self.route([Item(delivery) for delivery in deliveries])
         elif deliveries:
             subscription.release(deliveries)
-        if not any(lane.stopping.is_set() for lane in self.lanes) and not deliveries:
-            self.trouble = None
+        self._broker_trouble = None
 
     @property
     def _group(self) -> str:
@@ -270,10 +275,12 @@ class EventConsumer(BaseWorker):
         while True:
             try:
                 blame = failures >= BLAMED_AFTER and self.store.works()
-                return self.pipeline.apply(items, blame=blame)
+                busy = self.pipeline.apply(items, blame=blame)
+                self._storage_trouble = None
+                return busy
             except StorageError as error:
                 failures += 1
-                self.trouble = str(error)
+                self._storage_trouble = str(error)
                 self.log.warning("storage is in trouble", extra={"error": str(error)})
             self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
             if self.stopping.is_set():
@@ -291,10 +298,9 @@ class EventConsumer(BaseWorker):
             if deliveries or messages:
                 subscription.settle(deliveries, messages)
         except StorageError as error:
-            self.trouble = str(error)
+            self._broker_trouble = str(error)
             self.log.warning("could not acknowledge", extra={"error": str(error)})
             return False
-        self.trouble = None
         if not self._room.is_set():
             self._room.set()
         return True

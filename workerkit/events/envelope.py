@@ -48,7 +48,7 @@ _KNOWN = {
 
 
 def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC with milliseconds: what `parse_time` reads back."""
+    """RFC 3339 in UTC with milliseconds: what `moment` reads back."""
     return _timestamp(int(seconds * 1000))
 
 
@@ -59,15 +59,15 @@ def _timestamp(milliseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
-def parse_time(text: object) -> float:
-    """Epoch seconds of an RFC 3339 time; 0.0 when it is missing or unreadable."""
+def moment(text: object) -> float | None:
+    """Epoch seconds of an RFC 3339 time; None when it is missing or unreadable."""
     if not isinstance(text, str) or not text:
-        return 0.0
+        return None
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        return 0.0
+        return None
 
 
 def derived_id(cause: str, topic: str, position: int) -> str:
@@ -143,8 +143,8 @@ def decode(body: bytes, topic: str, entry: str) -> Event:
         id=event_id,
         source=source,
         type=str(get("type") or EVENT_TYPE),
-        time=parse_time(get("time")),
-        expires=parse_time(expiration) or None if expiration else None,
+        time=moment(get("time")) or 0.0,
+        expires=moment(expiration) if expiration else None,
         traceparent=traceparent if isinstance(traceparent, str) else "",
         extensions={}
         if envelope.keys() <= _KNOWN

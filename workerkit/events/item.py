@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from ..errors import HandlerError, InvalidPayload
@@ -50,6 +51,17 @@ class Item:
         return self.delivery is not None and self.delivery.count > 2
 
 
+NAME_LIMIT = 500
+"""Characters of an id or source that the inbox holds as they are."""
+
+
+def known_by(name: str) -> str:
+    """*name* as any database can index it: long, or with a NUL in it, as its SHA-256."""
+    if len(name) <= NAME_LIMIT and "\0" not in name:
+        return name
+    return f"sha256:{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
 class Reader:
     """Parses and validates the events of one worker."""
 
@@ -69,7 +81,7 @@ class Reader:
         except InvalidPayload as error:
             item.event = Event(topic=topic, data=None, id=name)
             item.problem = error
-        item.identity = (item.event.source, item.event.id)
+        item.identity = (known_by(item.event.source), known_by(item.event.id))
         if item.parked is not None:
             # What cannot be decoded was parked under the entry's name, without a source.
             item.identity = (item.parked.source, item.parked.id)
@@ -82,7 +94,8 @@ class Reader:
         try:
             item.payload = self._payload(item.event.data)
             if self._key is not None:
-                item.key = self._key(item.payload)
+                key: Any = self._key(item.payload)
+                item.key = key if key is None or type(key) is str else repr(key)
         except HandlerError as error:
             item.problem = error
         except Exception as error:

@@ -331,8 +331,8 @@ class Pipeline:
         shown = describe(error)
         event = ParkedEvent(
             consumer=self.consumer,
-            source=item.event.source,
-            id=item.event.id,
+            source=item.identity[0],
+            id=item.identity[1],
             topic=item.event.topic,
             body=item.body,
             attempts=item.attempt,

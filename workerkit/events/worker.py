@@ -85,7 +85,10 @@ class EventWorker(Generic[P]):
     isolate: ClassVar[bool] = False
 
     def key(self, payload: P) -> str | None:
-        """Events with the same key are applied in order within one process."""
+        """Events with the same key are applied in order within one process.
+
+        One that fails is parked, and those behind it overtake it.
+        """
         return None
 
     def handle(self, payload: P, context: EventContext) -> Awaitable[None] | None:

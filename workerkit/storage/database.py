@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from ..core.files import SameFile
 from ..errors import ConfigurationError, StorageError
 from . import tables
 from .lending import guard_postgresql, guard_sqlite, say_misuse, take_back
@@ -55,6 +56,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._lock = threading.Lock()
         self._turnstile = Turnstile(self.file) if self.file else None
+        self._same = SameFile(self.file, "database") if self.file else None
         self.engine = self._open_engine()
         self._readers = self._open_engine() if self.file else self.engine
 
@@ -145,8 +147,9 @@ class Database:
         if not self.sqlite:
             return
         self._lock.acquire()
-        if self._turnstile is not None:
+        if self._turnstile is not None and self._same is not None:
             try:
+                self._same.check()
                 self._turnstile.enter()
             except BaseException:
                 self._lock.release()
@@ -178,7 +181,10 @@ class Database:
             event.listen(engine, "before_cursor_execute", _before_execute)
             return engine
         if self.file:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"database {self.shown}: {error}") from error
         engine = create_engine(
             self.url, max_overflow=-1, connect_args={"check_same_thread": False, "timeout": 5.0}
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -95,7 +95,9 @@ class SqlStore:
         """Lease outbox rows past their due time for another outbox lease."""
         now = time.time()
         outbox = tables.outbox
-        query = select(outbox.c.id, outbox.c.messages).where(outbox.c.due < now)
+        # A time that this clock could not have given yet is from before it was set back.
+        overdue = or_(outbox.c.due < now, outbox.c.due > now + self.outbox_lease + 60.0)
+        query = select(outbox.c.id, outbox.c.messages).where(overdue)
         query = query.order_by(outbox.c.id).limit(limit)
         if not self._any(query):
             return []

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import orjson
 
+from ..core.files import SameFile
 from ..errors import StorageError
 from ..events.transport import Delivery, Lag, Message
 
@@ -66,6 +67,9 @@ KEPT = 1000
 CHUNK = 2000
 """Entries that one transaction deletes, so that it holds the lock for milliseconds."""
 
+_LAPSED = "(p.until < ? OR p.until > ?)"
+"""Past its end, or so far from it that the clock must have been set back."""
+
 POLL = 0.5
 """Seconds between looks when no datagram arrives."""
 
@@ -77,6 +81,7 @@ class SqliteTransport:
         self.path = path
         self.lease = lease
         self._lock = threading.Lock()
+        self._file = SameFile(path, "embedded broker")
         self._nudge = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._nudge.setblocking(False)
         try:
@@ -90,6 +95,9 @@ class SqliteTransport:
                 "SELECT 1 FROM sqlite_master WHERE name='listeners'"
             ).fetchone():
                 self._db.executescript(_SCHEMA)
+                # Names of entries never repeat, not even after the file was made anew.
+                first = int(time.time() * 1000) * 1000
+                self._db.execute("INSERT INTO sqlite_sequence VALUES ('messages', ?)", (first,))
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"embedded broker {path}: {error}") from error
 
@@ -167,6 +175,7 @@ class SqliteTransport:
     def guard(self) -> Iterator[sqlite3.Connection]:
         """The connection, for one thread at a time, with its errors as ours."""
         with self._lock:
+            self._file.check()
             try:
                 yield self._db
             except sqlite3.Error as error:
@@ -274,13 +283,18 @@ class SqliteSubscription:
                 (SELECT cursor FROM groups WHERE topic = ?1 AND name = ?2), 0) LIMIT 1"""
             return db.execute(query, (self.topic, self.group)).fetchone() is not None
 
+    def _latest(self, now: float) -> float:
+        """No lease that was given by this clock ends later."""
+        return now + max(0.0, self.transport.lease) + 60.0
+
     def _anything_lapsed(self, now: float) -> bool:
         """Whether a lease has lapsed; looked for about once a second."""
         if time.monotonic() < self._next_claim:
             return False
         with self.transport.guard() as db:
-            query = "SELECT 1 FROM pending WHERE topic = ? AND name = ? AND until < ? LIMIT 1"
-            if db.execute(query, (self.topic, self.group, now)).fetchone() is not None:
+            query = f"SELECT 1 FROM pending p WHERE topic = ? AND name = ? AND {_LAPSED} LIMIT 1"
+            bounds = (self.topic, self.group, now, self._latest(now))
+            if db.execute(query, bounds).fetchone() is not None:
                 return True
         self._next_claim = time.monotonic() + min(1.0, self.transport.lease / 3)
         return False
@@ -290,8 +304,8 @@ class SqliteSubscription:
     ) -> list[tuple[int, bytes, float, int]]:
         rows: list[tuple[int, bytes, float, int]] = db.execute(
             "SELECT p.seq, m.body, m.published, p.count + 1 FROM pending p JOIN messages m "
-            "USING (seq) WHERE p.topic = ? AND p.name = ? AND p.until < ? ORDER BY p.seq LIMIT ?",
-            (self.topic, self.group, now, limit),
+            f"USING (seq) WHERE p.topic = ? AND p.name = ? AND {_LAPSED} ORDER BY p.seq LIMIT ?",
+            (self.topic, self.group, now, self._latest(now), limit),
         ).fetchall()
         db.executemany(
             "UPDATE pending SET consumer = ?, until = ?, count = ? "
