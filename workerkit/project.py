@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
 from .config.settings import Environment, Mode, redis_url
 from .core.loading import load, unknown
-from .errors import ConfigurationError
+from .core.user_code import where_it_failed
+from .errors import ConfigurationError, WorkerkitError
 from .events.outbox import Outbox
 from .events.worker import EventWorker, check_worker
 from .storage.database import Database
@@ -103,14 +104,20 @@ class Project:
         """Service *name* as its `wire` builds it for *mode*; built once.
 
         Raises:
-            ConfigurationError: No such service, or `wire` returned something that cannot work.
+            ConfigurationError: No such service, `wire` failed (the message says where), or
+                it returned something that cannot work.
         """
         if (name, mode) not in self._services:
             entry = self.file.services[self.check(name)]
             store = self.store(name)
             outbox = Outbox(name, store, self.transport)
             settings = Settings(name, mode, store.database, outbox, self.data)
-            service = load(entry.wire, self.folder)(settings)
+            try:
+                service = load(entry.wire, self.folder)(settings)
+            except WorkerkitError:
+                raise
+            except Exception as error:
+                raise ConfigurationError(where_it_failed(error, self.folder)) from error
             check_service(service, name, entry.wire)
             self._services[name, mode] = service
         return self._services[name, mode]

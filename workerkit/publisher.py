@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .core.loading import unknown
+from .core.user_code import where_it_failed
 from .errors import ConfigurationError, InvalidPayload, WorkerkitError
 from .events.envelope import Event, encode
 from .events.example import example_payload
 from .events.transport import Message
 from .events.worker import EventWorker, PayloadReader, payload_type, worker_name
-from .operate.user_code import where_it_failed
 from .project import Project
 
 SOURCE = "cli"

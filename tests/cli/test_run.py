@@ -183,7 +183,7 @@ def test_a_service_that_cannot_start_stops_the_others_and_gives_its_exit_code(pl
     toml = (place.folder / "workerkit.toml").read_text()
     place.write("workerkit.toml", toml.replace(':wire"\n', ':wire"\nmodes = ["events"]\n', 2))
     code, text = place.call("run", "--mode=events")
-    assert code == 1
+    assert code == 2
     assert "catalog/wire.py:1: ModuleNotFoundError: No module named 'nothing_like_it'" in text
     assert place.left() == []
 
@@ -214,10 +214,10 @@ def children(running) -> list[psutil.Process]:
 def test_an_error_in_user_code_is_one_line_and_with_debug_a_traceback(place):
     place.write("pricing/wire.py", "def wire(settings):\n    return settings.nothing\n")
     code, text = place.call("run", "pricing")
-    assert (code, len(text.splitlines())) == (1, 1), text
+    assert (code, len(text.splitlines())) == (2, 1), text
     assert text.startswith("workerkit: pricing/wire.py:2: AttributeError: ")
     code, text = place.call("--debug", "run", "pricing")
-    assert (code, text.startswith("Traceback")) == (1, True)
+    assert (code, text.startswith("Traceback")) == (2, True)
 
 
 def test_a_mistyped_command_says_what_was_meant(place):

@@ -350,3 +350,12 @@ def test_a_failure_reaches_everyone_who_went_out_together():
     transport.failing = True
     outcomes = asyncio.run(publish_one_then_three(transport))
     assert [str(outcome) for outcome in outcomes] == ["broker is away"] * 4
+
+
+def test_a_body_that_is_refused_while_it_is_sent_gets_its_answer(world):
+    request = Request(f"http://127.0.0.1:{world.sidecar.port}/v1.0/publish/pubsub/{TOPIC}", method="POST")
+    request.data = b"x" * (9 * 2**20)
+    with pytest.raises(HTTPError) as answer:
+        urlopen(request, timeout=20)
+    assert answer.value.code == 413
+    assert json.load(answer.value)["errorCode"] == "ERR_BODY_TOO_LARGE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -102,11 +103,14 @@ app.add_typer(db.app, name="db")
 app.command()(demo.demo)
 
 
-def main() -> None:
-    """Run the command line; an error is one line and its exit code, a traceback with --debug."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error is one line and its exit code, a traceback with --debug.
+
+    *arguments* come in place of those of the process.
+    """
     choices = Choices()
     try:
-        app(obj=choices)
+        app(None if arguments is None else list(arguments), obj=choices)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -119,7 +123,7 @@ def main() -> None:
 def _in_one_line(error: Exception) -> str:
     if isinstance(error, WorkerkitError):
         return str(error)
-    from ..operate.user_code import where_it_failed  # noqa: PLC0415
+    from ..core.user_code import where_it_failed  # noqa: PLC0415
 
     told = where_it_failed(error, Path.cwd())
     return f"{told} (the traceback: `workerkit --debug ...`)"

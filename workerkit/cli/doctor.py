@@ -10,7 +10,7 @@ import typer
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check what could keep the project from working; exits with 5 if. Example: workerkit doctor"""
+    """Check what could keep the project from working. Example: workerkit doctor"""
     from ..config.settings import read_environment  # noqa: PLC0415
     from ..operate.doctor import examine  # noqa: PLC0415
     from . import show  # noqa: PLC0415

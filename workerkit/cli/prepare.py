@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ..config.settings import read_environment
 from ..core.child import end_with_parent
+from ..core.user_code import where_it_failed
 from ..errors import WorkerkitError
 from ..operate.children import Part
 from ..operate.dev import Prepared
-from ..operate.user_code import where_it_failed
 from ..project import Project
 
 

@@ -45,6 +45,7 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is not None:
+            await self._drain(receive)
             await _refuse(send, *refusal)
             return
         bounded = _Bounded(receive, send, self.body_limit)
@@ -52,6 +53,8 @@ class Guard:
             await self.app(scope, bounded.receive, bounded.send)
         except _TooLargeError:
             if not bounded.answered:
+                if bounded.more:
+                    await self._drain(receive)
                 await _refuse(send, 413, *self._too_large())
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
@@ -73,6 +76,15 @@ class Guard:
             return 413, *self._too_large()
         return None
 
+    async def _drain(self, receive: Receive) -> None:
+        """Read what is refused, within bounds: a client that still sends would see a reset."""
+        left = 4 * self.body_limit
+        while left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
+
     def _too_large(self) -> tuple[str, str]:
         return "ERR_BODY_TOO_LARGE", f"the body is larger than {self.body_limit} bytes"
 
@@ -89,9 +101,11 @@ class _Bounded:
         self._send = send
         self._left = limit
         self.answered = False
+        self.more = True
 
     async def receive(self) -> Message:
         message = await self._receive()
+        self.more = message.get("more_body", False)
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             raise _TooLargeError

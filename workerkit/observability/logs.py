@@ -97,7 +97,10 @@ def set_up(
     as_json = form == "json" or (form is None and not terminal)
     handler.setFormatter(JsonFormatter(service) if as_json else TextFormatter(terminal))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel("WARNING")
+    for chatty in ("uvicorn", "watchfiles"):
+        logging.getLogger(chatty).setLevel("WARNING")
+    # It warns of each failed statement that others wait behind; we raise and log that.
+    logging.getLogger("psycopg").setLevel("ERROR")
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:

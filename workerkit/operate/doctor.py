@@ -17,12 +17,12 @@ from typing import Any, Literal, Protocol
 import psutil
 
 from ..config.project_file import ProjectFile
+from ..core.user_code import where_it_failed
 from ..errors import WorkerkitError
 from ..events.transport import Broker
 from ..storage.database import VERSION, Database
 from ..storage.inspection import count_letters, outbox_overdue, table_version
 from .status import look
-from .user_code import where_it_failed
 
 Level = Literal["ok", "warn", "fail"]
 

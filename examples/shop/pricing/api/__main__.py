@@ -6,5 +6,4 @@ import sys
 
 from workerkit.cli.app import main
 
-sys.argv[1:1] = ["run", "pricing", "--mode=api"]
-main()
+main(["run", "pricing", "--mode=api", *sys.argv[1:]])

@@ -6,5 +6,4 @@ import sys
 
 from workerkit.cli.app import main
 
-sys.argv[1:1] = ["run", "warehouse", "--mode=api"]
-main()
+main(["run", "warehouse", "--mode=api", *sys.argv[1:]])
