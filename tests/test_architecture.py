@@ -37,7 +37,7 @@ RULES = Rules(
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
         "pydantic_settings": ["config.settings"],
-        "redis": ["transports.redis_server", "transports.redis_streams"],
+        "redis": ["connections", "transports.redis_streams"],
         "rich": ["cli.show"],
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],

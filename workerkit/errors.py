@@ -4,7 +4,8 @@ WorkerkitError                exit 1   our own fault
 ├── ConfigurationError        exit 2   a setting, name or file is wrong
 ├── Unreachable               exit 3   a server or file cannot be reached
 │   └── StorageError          exit 3   the database or broker answered with an error
-│       └── GroupLost                  the broker had forgotten a group of consumers
+│       ├── GroupLost                  the broker had forgotten a group of consumers
+│       └── LeaseLost                  another replica has taken over
 ├── StartStopError            exit 4   something could not start or stop
 ├── CheckFailed               exit 5   a verdict, threshold or drift check failed
 └── HandlerError              exit 1   what can go wrong around a handler
@@ -42,6 +43,10 @@ class StorageError(Unreachable):
 
 class GroupLost(StorageError):
     """The broker had forgotten the group, e.g. after a flush; it is created again."""
+
+
+class LeaseLost(StorageError):
+    """Another replica has taken over what this one did alone; nothing was committed."""
 
 
 class StartStopError(WorkerkitError):

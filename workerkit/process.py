@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .config.settings import Mode
+from .core.heartbeat import Heartbeat
+from .core.state import Member
 from .core.supervisor import Supervisor
 from .core.worker import BaseWorker
 from .errors import ConfigurationError, StorageError
@@ -100,7 +104,10 @@ class Process:
         self.relay = Relay(name, project.store(name), project.transport, topics=topics)
         self.server = self._server("api" in parts, port)
         checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
-        workers: list[BaseWorker] = [self.server, checkpointer, *self.consumers, self.relay]
+        heartbeat = Heartbeat(project.state, self._member, f"{name}/heartbeat")
+        workers: list[BaseWorker] = [
+            self.server, checkpointer, *self.consumers, self.relay, heartbeat
+        ]  # fmt: skip
         self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
         self._facts: _Facts | None = None
 
@@ -209,9 +216,21 @@ class Process:
                 lease=self.project.file.lease,
                 batch_seconds=SQLITE_BATCH if sqlite else SERVER_BATCH,
                 hooks=[self.metrics, self.tally, LogHook()],
+                state=self.project.state,
             )
             for worker in self.service.events
         ]
+
+    def _member(self) -> Member:
+        return Member(
+            id=f"{socket.gethostname()}-{os.getpid()}-{self.name}-{self.mode}",
+            service=self.name,
+            mode=self.mode,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            port=self.port,
+            started=self.started_at,
+        )
 
     def _sqlite_files(self) -> list[Path]:
         transport = self.project.transport

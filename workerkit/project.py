@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
 from .config.settings import Environment, Mode, redis_url
 from .core.loading import load, unknown
+from .core.state import State
 from .core.user_code import where_it_failed
 from .errors import ConfigurationError, WorkerkitError
 from .events.outbox import Outbox
 from .events.worker import EventWorker, check_worker
+from .state import open_state
 from .storage.database import Database
 from .storage.store import SqlStore
 from .transports import open_transport
@@ -68,6 +70,7 @@ class Project:
         self.environment = environment
         self.data = folder / (environment.workerkit_data or file.data)
         self.transport = open_transport(redis_url(file, environment), self.data, file.lease)
+        self._state: State | None = None
         self._stores: dict[str, SqlStore] = {}
         self._services: dict[tuple[str, Mode], Service] = {}
 
@@ -86,6 +89,17 @@ class Project:
                 f"no project in {start}: needs a {FILE}, or a Python file that defines wire()"
             )
         return cls(folder or start, file, environment)
+
+    @property
+    def state(self) -> State:
+        """What the project's processes know of each other; opened when first asked for.
+
+        Raises:
+            StorageError: Its file cannot be opened.
+        """
+        if self._state is None:
+            self._state = open_state(redis_url(self.file, self.environment), self.data)
+        return self._state
 
     def store(self, name: str) -> SqlStore:
         """Inbox, outbox and parked events of service *name*, in its database."""
@@ -180,6 +194,8 @@ class Project:
         """Release the files; idempotent."""
         for store in self._stores.values():
             store.database.close()
+        if self._state is not None:
+            self._state.close()
         self.transport.close()
 
 

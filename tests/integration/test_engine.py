@@ -169,7 +169,7 @@ def test_stop_gives_back_what_was_not_started(world):
     assert entered.wait(5)
     stopper = threading.Thread(target=consumer.stop)
     stopper.start()
-    world.until(consumer.lanes[0].stopping.is_set)
+    world.until(consumer.lanes.lanes[0].stopping.is_set)
     gate.set()
     stopper.join(10)
     assert len(world.applied()) + consumer.released == 5

@@ -39,10 +39,10 @@ def test_order_by_key_holds_while_lanes_come_and_go(world, applied_by_key):
     consumer = world.consumer
     world.publish(*map(order, range(1000)))
     world.until(lambda: len(world.outcomes()) >= 1000, 20)
-    world.until(lambda: consumer.spread == 1)
+    world.until(lambda: consumer.lanes.spread == 1)
     pause["seconds"] = 3 * QUICK
     world.publish(*map(order, range(1000, 1100)))
-    world.until(lambda: consumer.spread == LANES, 20)
+    world.until(lambda: consumer.lanes.spread == LANES, 20)
     world.until(lambda: len(world.outcomes()) >= 1100, 20)
     for key, numbers in seen.items():
         assert numbers == [n for n in range(1100) if n % KEYS == key]
@@ -63,6 +63,6 @@ def test_a_handler_that_takes_its_time_stops_nobody_on_the_way_to_one_lane(world
     lane_of_0 = hash("0") % LANES
     others = [n for n in range(1, 60) if hash(str(n)) % LANES != lane_of_0]
     world.until(lambda: len(world.outcomes()) >= len(others), 10)
-    assert world.consumer.spread == LANES
+    assert world.consumer.lanes.spread == LANES
     release.set()
     world.until(lambda: len(world.outcomes()) == 60, 10)

@@ -353,7 +353,9 @@ def test_a_failure_reaches_everyone_who_went_out_together():
 
 
 def test_a_body_that_is_refused_while_it_is_sent_gets_its_answer(world):
-    request = Request(f"http://127.0.0.1:{world.sidecar.port}/v1.0/publish/pubsub/{TOPIC}", method="POST")
+    request = Request(
+        f"http://127.0.0.1:{world.sidecar.port}/v1.0/publish/pubsub/{TOPIC}", method="POST"
+    )
     request.data = b"x" * (9 * 2**20)
     with pytest.raises(HTTPError) as answer:
         urlopen(request, timeout=20)

@@ -111,7 +111,7 @@ def test_a_mistyped_mode_names_its_source_and_what_was_meant(name, meant):
 def test_concurrency_is_flag_then_environment_then_file_then_1(opened, monkeypatch):
     def lanes(flag: int | None = None) -> int:
         process = Process(opened(), "settled", "events", concurrency=flag)
-        return len(process.consumers[0].lanes)
+        return len(process.consumers[0].lanes.lanes)
 
     assert lanes() == 3
     monkeypatch.setenv("WORKER_CONCURRENCY", "5")

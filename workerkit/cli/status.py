@@ -19,7 +19,7 @@ def status(
     from .opened import opened  # noqa: PLC0415
 
     with opened() as project:
-        found = look(project.file, project.environment.worker_host)
+        found = look(project.file, project.environment.worker_host, project.state.members())
     if as_json:
         return show.json({"running": found.running, "processes": found.processes})
     return _show(found)

@@ -11,12 +11,13 @@ from ..core.backoff import Retry
 from ..core.clock import Clock, SystemClock
 from ..core.hooks import Hook
 from ..core.loop import EventLoop
-from ..core.supervisor import Supervisor
+from ..core.state import State
 from ..core.worker import BaseWorker
-from ..errors import StorageError
+from ..errors import ConfigurationError, LeaseLost, StorageError
 from .item import Item, Reader
-from .lane import Lane, Pace
-from .pipeline import QUICK, Pipeline
+from .lanes import Lanes
+from .leadership import Leadership
+from .pipeline import Pipeline
 from .store import Store
 from .transport import Message, Subscription, Transport
 from .worker import EventWorker, check_worker, worker_name
@@ -30,12 +31,6 @@ BLAMED_AFTER = 3
 IDLE_TURN = 0.5
 """Seconds that a receiver without events sleeps; an event ends it at once."""
 
-FORGIVEN = 60.0
-"""Seconds after which a handler that was slow may count as quick again."""
-
-MOVING_LIMIT = 0.1
-"""Seconds that events may wait for a running handler on their way to one lane."""
-
 PARKED_LOOK = 1.0
 """Seconds between looks for parked events that other replicas left; ours are known."""
 
@@ -43,9 +38,7 @@ PARKED_LOOK = 1.0
 class EventConsumer(BaseWorker):
     """The receiver thread of one worker, with its lanes.
 
-    `concurrency` is the number of lanes, for handlers that wait for something;
-    a quick handler's events go through one of them, in larger batches: threads
-    that take turns make nothing quicker. `in_flight` bounds the events held at
+    `concurrency` is the number of lanes; `in_flight` bounds the events held at
     once; `lease` in seconds is how long a parked event is held while it is
     tried again; `batch_seconds` is how long a batch may take. `beat` is the
     monotonic time of the receiver's last turn.
@@ -65,6 +58,7 @@ class EventConsumer(BaseWorker):
         clock: Clock | None = None,
         loop: EventLoop | None = None,
         hooks: Sequence[Hook] = (),
+        state: State | None = None,
     ) -> None:
         check_worker(worker)
         name = worker_name(worker)
@@ -85,16 +79,16 @@ class EventConsumer(BaseWorker):
         self.pipeline = Pipeline(
             service, name, worker, store, self._settle, self.clock, loop or EventLoop(), hooks
         )
-        self.lanes = [
-            Lane(f"{self.name}#{n}", self._apply, Pace(batch_seconds))
-            for n in range(max(1, concurrency))
-        ]
-        self._supervisor = Supervisor(self.lanes, self.clock, name=f"{self.name} lanes")
-        self.spread = len(self.lanes)
-        """Lanes in use: all while the handler is slow or unknown, one while it is quick."""
-        self._between: list[Item] = []
-        self._moving_since = 0.0
-        self._slow_at = -math.inf
+        self.lanes = Lanes(
+            self.name, concurrency, self._apply, batch_seconds, self._reader,
+            lambda: self.pipeline.usual, self.clock,
+        )  # fmt: skip
+        self._leadership: Leadership | None = None
+        if worker.order == "strict":
+            if state is None:
+                raise ConfigurationError(f'{name} has order = "strict", which needs a state store')
+            self._leadership = Leadership(state, self.name, lease, self.clock)
+            self.pipeline.token = 0
         self.released = 0
         self.beat = self.clock.monotonic()
 
@@ -106,7 +100,7 @@ class EventConsumer(BaseWorker):
     @property
     def held(self) -> int:
         """Events taken and not settled yet."""
-        return len(self._between) + sum(len(lane) for lane in self.lanes)
+        return len(self.lanes)
 
     def start(self) -> None:
         """Join the group and start the lanes.
@@ -115,7 +109,7 @@ class EventConsumer(BaseWorker):
             StorageError: The broker does not answer.
         """
         self._subscription = self.transport.subscribe(self.worker.topic, self._group)
-        self._supervisor.start()
+        self.lanes.start()
         super().start()
 
     def stop(self, timeout: float = 25.0) -> None:
@@ -125,16 +119,14 @@ class EventConsumer(BaseWorker):
         subscription = self._subscription
         if subscription is None:
             return
-        for lane in self.lanes:
-            lane.stopping.set()
-        left = [*self._between, *(item for lane in self.lanes for item in lane.abandon())]
-        self._supervisor.stop(max(0.0, end - self.clock.monotonic()))
-        left += [item for lane in self.lanes for item in lane.abandon()]
-        self.released = len(left) + sum(len(lane.running) for lane in self.lanes)
+        left, running = self.lanes.stop(max(0.0, end - self.clock.monotonic()))
+        self.released = len(left) + running
         self._subscription = None
         try:
             subscription.release([item.delivery for item in left if item.delivery])
             subscription.close()
+            if self._leadership is not None:
+                self._leadership.resign()
         except StorageError as error:
             self.log.warning("could not give events back", extra={"error": str(error)})
 
@@ -162,8 +154,11 @@ class EventConsumer(BaseWorker):
         subscription = self._subscription
         if subscription is None:
             return
+        if not self._leads(subscription):
+            return
         self._renew(subscription)
-        if self._moving():
+        if self.lanes.moving():
+            self.clock.wait(self.stopping, 0.001)
             return
         self._feed_parked()
         room = self.in_flight - self.held
@@ -173,7 +168,7 @@ class EventConsumer(BaseWorker):
             return
         deliveries = subscription.receive(min(500, room), min(IDLE_TURN, self.lease / 3))
         if deliveries and not self.stopping.is_set():
-            self.route([Item(delivery) for delivery in deliveries])
+            self.lanes.route([Item(delivery) for delivery in deliveries])
         elif deliveries:
             subscription.release(deliveries)
         self._broker_trouble = None
@@ -182,64 +177,19 @@ class EventConsumer(BaseWorker):
     def _group(self) -> str:
         return self.pipeline.service
 
-    def _moving(self) -> bool:
-        """Whether events are on their way between one lane and all of them.
-
-        What waits is taken back, and given out anew once nothing runs: a key
-        is never in two lanes. The way to one lane is given up when a handler
-        takes its time after all.
-        """
-        now = self.clock.monotonic()
-        if self.pipeline.usual > 2 * QUICK:
-            wanted = len(self.lanes)
-        elif self.pipeline.usual < QUICK and now > self._slow_at + FORGIVEN:
-            wanted = 1
-        else:
-            wanted = self.spread
-        if wanted == self.spread:
-            self._give_out()
-            return False
-        self._between += [item for lane in self.lanes for item in lane.abandon()]
-        if any(len(lane) for lane in self.lanes):
-            self.clock.wait(self.stopping, 0.001)
-            self._moving_since = self._moving_since or now
-            if wanted == 1 and now > self._moving_since + MOVING_LIMIT:
-                self._slow_at = now
+    def _leads(self, subscription: Subscription) -> bool:
+        """Whether this replica may work; what waits here is given back when it may not."""
+        if self._leadership is None:
             return True
-        if wanted > 1:
-            self._slow_at = now
-        self.spread = wanted
-        self._give_out()
+        leads = self._leadership.hold()
+        self.pipeline.token = self._leadership.token
+        if leads:
+            return True
+        left = self.lanes.abandon()
+        if left:
+            subscription.release([item.delivery for item in left if item.delivery])
+        self.clock.wait(self.stopping, min(IDLE_TURN, self.lease / 6))
         return False
-
-    def _give_out(self) -> None:
-        self._moving_since = 0.0
-        if self._between:
-            moved, self._between = self._between, []
-            self.route(moved)
-
-    def route(self, items: Sequence[Item]) -> None:
-        """Queue *items* at lanes: the same key to the same lane, others to the shortest.
-
-        With one lane there is nothing to choose, and the lane reads its events
-        itself: parsed on this thread they cost it a third of its rate.
-        """
-        lanes = self.lanes
-        if self.spread == 1:
-            lanes[0].put(items)
-            return
-        lists: list[list[Item]] = [[] for _ in lanes]
-        alive = [n for n, lane in enumerate(lanes) if lane.alive] or list(range(len(lanes)))
-        for item in items:
-            key = item.key if item.ready else self._reader.read(item).key
-            if key is not None:
-                chosen = hash(key) % len(lanes)
-            else:
-                chosen = min(alive, key=lambda n: len(lanes[n]) + len(lists[n]))
-            lists[chosen].append(item)
-        for lane, share in zip(lanes, lists, strict=True):
-            if share:
-                lane.put(share)
 
     def _feed_parked(self) -> None:
         now = self.clock.monotonic()
@@ -250,15 +200,14 @@ class EventConsumer(BaseWorker):
         due = self.store.due(self.name, 100, self.lease)
         if due:
             self._parked_look = now
-            self.route([Item(parked=event) for event in due])
+            self.lanes.route([Item(parked=event) for event in due])
 
     def _renew(self, subscription: Subscription) -> None:
         now = self.clock.monotonic()
         if now < self._renewed + self.lease / 3:
             return
         self._renewed = now
-        held = [item for lane in self.lanes if lane.alive for item in lane.held()]
-        held += self._between
+        held = self.lanes.held()
         deliveries = [item.delivery for item in held if item.delivery]
         if deliveries:
             subscription.renew(deliveries)
@@ -278,16 +227,23 @@ class EventConsumer(BaseWorker):
                 busy = self.pipeline.apply(items, blame=blame)
                 self._storage_trouble = None
                 return busy
+            except LeaseLost as error:
+                self.log.warning("another replica is active", extra={"error": str(error)})
+                self._give_back(items)
+                return None
             except StorageError as error:
                 failures += 1
                 self._storage_trouble = str(error)
                 self.log.warning("storage is in trouble", extra={"error": str(error)})
             self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
             if self.stopping.is_set():
-                subscription = self._subscription
-                if subscription is not None:
-                    subscription.release([item.delivery for item in items if item.delivery])
+                self._give_back(items)
                 return None
+
+    def _give_back(self, items: Sequence[Item]) -> None:
+        subscription = self._subscription
+        if subscription is not None:
+            subscription.release([item.delivery for item in items if item.delivery])
 
     def _settle(self, items: Sequence[Item], messages: Sequence[Message]) -> bool:
         subscription = self._subscription

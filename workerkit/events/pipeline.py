@@ -83,6 +83,8 @@ class Pipeline:
         self.hooks = hooks
         self.next_due = math.inf
         """When the earliest event that was parked here is due, in epoch seconds."""
+        self.token: int | None = None
+        """The fencing token of a worker with `order = "strict"`; 0 while it has none."""
         self._careful = 0
         self._defers = True
         # In the loop's thread a coroutine that waited for its turn to write would
@@ -154,6 +156,8 @@ class Pipeline:
             uow.defer()
         try:
             live = [item for item in items if not _expired(item, result.now)]
+            if self.token is not None:
+                uow.fence(self.consumer, self.token)
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
             for item in items:
                 if _expired(item, result.now):
@@ -283,6 +287,8 @@ class Pipeline:
         return None
 
     def _enter_alone(self, item: Item, uow: UnitOfWork) -> None:
+        if self.token is not None:
+            uow.fence(self.consumer, self.token)
         if item.parked is not None:
             fresh = uow.revive(item.parked)
         else:

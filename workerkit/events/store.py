@@ -66,6 +66,13 @@ class UnitOfWork(Protocol):
     def enter(self, consumer: str, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Write inbox rows for (source, id) *keys*; return those that are new."""
 
+    def fence(self, consumer: str, token: int) -> None:
+        """Go on only if nobody has written for *consumer* under a larger *token*.
+
+        Raises:
+            LeaseLost: Somebody has.
+        """
+
     def savepoint(self) -> None:
         """Mark the point to which a failing handler is undone."""
 

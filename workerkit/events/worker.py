@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -75,7 +75,8 @@ class EventWorker(Generic[P]):
     """Handles the events of one topic; subclass it with the payload's type.
 
     `timeout` is in seconds; None means no bound. `isolate` gives every event
-    a transaction of its own.
+    a transaction of its own. `order` "strict" lets one replica at a time
+    work, so that order by key holds across replicas.
     """
 
     topic: ClassVar[str] = ""
@@ -83,9 +84,10 @@ class EventWorker(Generic[P]):
     retry: ClassVar[Retry] = Retry()
     timeout: ClassVar[float | None] = None
     isolate: ClassVar[bool] = False
+    order: ClassVar[Literal["key", "strict"]] = "key"
 
     def key(self, payload: P) -> str | None:
-        """Events with the same key are applied in order within one process.
+        """Events with the same key are applied in order within one process (see `order`).
 
         One that fails is parked, and those behind it overtake it.
         """

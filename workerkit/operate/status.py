@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 
 from ..config.project_file import ProjectFile
+from ..core.state import Member
 from ..observability.server import port_owner
 
 TIMEOUT = 1.5
@@ -68,12 +70,16 @@ class Status:
     @property
     def running(self) -> bool:
         """Whether any process of ours answered."""
-        return any(not process.foreign for process in self.processes)
+        return any(not p.foreign and p.status != "gone" for p in self.processes)
 
 
-def look(file: ProjectFile, host: str) -> Status:
-    """Ask every port that *file* names, all at once; takes `TIMEOUT` seconds at most."""
-    asked = ports(file)
+def look(file: ProjectFile, host: str, members: Sequence[Member] = ()) -> Status:
+    """Ask every port of *file* and of *members*, all at once; takes `TIMEOUT` seconds at most.
+
+    A member of this machine whose port is silent is `gone`: it was killed, or hangs.
+    """
+    here = [m for m in members if m.host == socket.gethostname()]
+    asked = {**{m.port: f"{m.service} {m.mode}" for m in here}, **ports(file)}
     if not asked:
         return Status((), {})
     address = "127.0.0.1" if host in ("", "0.0.0.0") else "::1" if host == "::" else host
@@ -84,7 +90,13 @@ def look(file: ProjectFile, host: str) -> Status:
             for port, answer in zip(asked, answers, strict=True)
             if answer is not None
         ]
-    return Status(tuple(found), asked)
+    answered = {process.port for process in found}
+    gone = [
+        ProcessStatus(m.service, m.mode, m.port, f"pid {m.pid}", "gone")
+        for m in here
+        if m.port not in answered
+    ]
+    return Status(tuple(found + gone), asked)
 
 
 def ports(file: ProjectFile) -> dict[int, str]:

@@ -30,6 +30,14 @@ inbox = Table(
 )
 """What a consumer has settled; `state` is applied, parked or dead; `at` in epoch seconds."""
 
+fences = Table(
+    "workerkit_fences",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("token", BigInteger, nullable=False),
+)
+"""The largest fencing token under which a consumer with `order = "strict"` has written."""
+
 outbox = Table(
     "workerkit_outbox",
     metadata,

@@ -10,11 +10,11 @@ from secrets import token_hex
 from typing import cast
 
 import orjson
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import PendingRollbackError, ResourceClosedError, SQLAlchemyError
 
-from ..errors import SessionMisuse, WorkerkitError
+from ..errors import LeaseLost, SessionMisuse, WorkerkitError
 from ..events.store import ParkedEvent
 from ..events.transport import Message
 from . import tables
@@ -95,6 +95,25 @@ class SqlUnitOfWork:
             return {(row[0], row[1]) for row in rows}
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise self._failed(error) from error
+
+    def fence(self, consumer: str, token: int) -> None:
+        """Go on only if nobody has written for *consumer* under a larger *token*.
+
+        The row stays locked until the commit, so a later holder waits for it.
+        """
+        fences = tables.fences
+        ours = fences.c.consumer == consumer
+        connection = self._open()
+        try:
+            raised = update(fences).where(ours, fences.c.token <= token).values(token=token)
+            if connection.execute(raised).rowcount == 1:
+                return
+            if connection.scalar(select(fences.c.token).where(ours)) is None:
+                connection.execute(insert(fences), {"consumer": consumer, "token": token})
+                return
+        except SQLAlchemyError as error:
+            raise self._failed(error) from error
+        raise LeaseLost(f"{consumer}: another replica has taken over")
 
     def savepoint(self) -> None:
         """Mark the point to which a failing handler is undone."""

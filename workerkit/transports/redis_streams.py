@@ -18,9 +18,9 @@ from uuid import uuid4
 import orjson
 from redis.exceptions import ResponseError
 
+from ..connections.redis import RedisServer
 from ..errors import GroupLost, StorageError
 from ..events.transport import Delivery, Lag, Message
-from .redis_server import RedisServer
 
 BLOCK = 0.5
 """Seconds of one blocking read: what `wake` and a stop may have to wait for."""

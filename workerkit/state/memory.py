@@ -1,0 +1,65 @@
+"""State within one process; for tests."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from ..core.clock import Clock, SystemClock
+from ..core.state import FORGOTTEN, Lease, Member
+
+
+class MemoryState:
+    """See `core.state.State`; time is told by *clock*."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._leases: dict[str, tuple[Lease, float]] = {}
+        self._members: dict[str, Member] = {}
+
+    def acquire(self, name: str, holder: str, seconds: float) -> Lease | None:
+        """The lease on *name*, unless somebody has it."""
+        now = self.clock.time()
+        with self._lock:
+            last, until = self._leases.get(name, (Lease(name, "", 0), 0.0))
+            if until > now:
+                return None
+            lease = Lease(name, holder, last.token + 1)
+            self._leases[name] = (lease, now + seconds)
+            return lease
+
+    def renew(self, lease: Lease, seconds: float) -> bool:
+        """Hold *lease* longer."""
+        return self._hold(lease, self.clock.time() + seconds)
+
+    def release(self, lease: Lease) -> None:
+        """Let another have it."""
+        self._hold(lease, 0.0)
+
+    def announce(self, member: Member, seconds: float) -> None:
+        """Say that *member* runs."""
+        with self._lock:
+            self._members[member.id] = replace(member, until=self.clock.time() + seconds)
+
+    def withdraw(self, id: str) -> None:
+        """Forget member *id*."""
+        with self._lock:
+            self._members.pop(id, None)
+
+    def members(self) -> list[Member]:
+        """Who runs, and who was lost lately."""
+        oldest = self.clock.time() - FORGOTTEN
+        with self._lock:
+            found = [member for member in self._members.values() if member.until > oldest]
+        return sorted(found, key=lambda m: (m.service, m.mode, m.started))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _hold(self, lease: Lease, until: float) -> bool:
+        with self._lock:
+            ours = self._leases[lease.name][0].token == lease.token
+            if ours:
+                self._leases[lease.name] = (lease, until)
+            return ours
