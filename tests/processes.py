@@ -15,10 +15,11 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import orjson
+from redis import Redis
 
 from workerkit.events.envelope import Event, encode
-from workerkit.events.transport import Message
-from workerkit.transports.sqlite import SqliteTransport
+from workerkit.events.transport import Broker, Message
+from workerkit.transports import open_transport
 
 CLI = (sys.executable, "-m", "workerkit")
 
@@ -63,11 +64,15 @@ def wire(settings):
 class Running:
     """One worker process; what it says goes to a file, since a full pipe would stall it."""
 
-    def __init__(self, folder: Path, number: int, arguments: Sequence[str], prefix: Sequence[str]):
-        self.log = folder / f"log-{number}"
+    def __init__(
+        self, folder: Folder, number: int, arguments: Sequence[str], prefix: Sequence[str]
+    ):
+        self.log = folder.path / f"log-{number}"
         command = [*prefix, *CLI, "run", "--mode=events", *arguments]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=folder.path, stdout=log, stderr=log, env=folder.environment
+            )
 
     @property
     def said(self) -> str:
@@ -96,10 +101,15 @@ class Running:
 
 
 class Folder:
-    """The project's files, its broker, and the processes started in it."""
+    """The project's files, its broker, and the processes started in it.
 
-    def __init__(self, path: Path) -> None:
+    The broker is the Redis server at *redis_url*, else the embedded one.
+    """
+
+    def __init__(self, path: Path, redis_url: str | None = None) -> None:
         self.path = path
+        self.redis_url = redis_url
+        self.environment = {**os.environ, **({"REDIS_URL": redis_url} if redis_url else {})}
         self.data = path / ".workerkit"
         self.database = self.data / "app.db"
         self.broker_file = self.data / "broker.db"
@@ -112,18 +122,30 @@ class Folder:
         (self.path / "workerkit.toml").write_text(TOML.format(lease=lease))
 
     def run(self, *arguments: str, prefix: Sequence[str] = ()) -> Running:
-        running = Running(self.path, len(self._started), arguments, prefix)
+        running = Running(self, len(self._started), arguments, prefix)
         self._started.append(running)
         return running
 
     def call(self, *arguments: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*prefix, *CLI, *arguments], cwd=self.path, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=60, check=False, env=self.environment,
         )  # fmt: skip
 
-    def broker(self) -> SqliteTransport:
-        return SqliteTransport(self.broker_file, lease=LEASE)
+    def broker(self) -> Broker:
+        return open_transport(self.redis_url, self.data, LEASE)
+
+    def pending(self) -> int:
+        """Events that some consumer holds."""
+        if self.redis_url is None:
+            return self.ask("SELECT count(*) FROM pending", self.broker_file)[0][0]
+        with closing(Redis.from_url(self.redis_url)) as redis:
+            return redis.xpending("orders", "app")["pending"]
+
+    def announced(self) -> list[Any]:
+        """The follow-up events, each as often as it was published."""
+        with closing(self.broker()) as broker:
+            return [orjson.loads(each.body) for each in broker.read("orders.booked", "", 1_000_000)]
 
     def publish(self, numbers: Sequence[int], batch: int = 100) -> None:
         with closing(self.broker()) as broker:

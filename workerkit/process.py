@@ -170,6 +170,7 @@ class Process:
             jobs_failed=seen.jobs_failed,
             lag=events,
             oldest_event_age=oldest,
+            groups_lost=consumer.groups_lost,
             trouble=trouble,
         )
 

@@ -31,7 +31,7 @@ def record(outcome: str = "applied", **fields: object) -> Settled:
 
 
 def health(status: str = "running") -> Health:
-    worker = WorkerHealth("stock", "event", "t", status, 0.0, 3, 1, 7, 1.25, None)
+    worker = WorkerHealth("stock", "event", "t", status, 0.0, 3, 1, 7, 1.25, 0, None)
     return Health("pricing", "events", status, "exactly once", 0.0, (worker,), 1, 2, 3)
 
 

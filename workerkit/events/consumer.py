@@ -13,7 +13,7 @@ from ..core.hooks import Hook
 from ..core.loop import EventLoop
 from ..core.state import State
 from ..core.worker import BaseWorker
-from ..errors import ConfigurationError, LeaseLost, StorageError
+from ..errors import ConfigurationError, GroupLost, LeaseLost, StorageError
 from .item import Item, Reader
 from .lanes import Lanes
 from .leadership import Leadership
@@ -30,6 +30,9 @@ BLAMED_AFTER = 3
 
 IDLE_TURN = 0.5
 """Seconds that a receiver without events sleeps; an event ends it at once."""
+
+LOSS_SHOWN = 60.0
+"""Seconds that a worker is degraded after the broker had lost its group, and is silent of more."""
 
 PARKED_LOOK = 1.0
 """Seconds between looks for parked events that other replicas left; ours are known."""
@@ -71,6 +74,9 @@ class EventConsumer(BaseWorker):
         self.clock = clock or SystemClock()
         self._storage_trouble: str | None = None
         self._broker_trouble: str | None = None
+        self.groups_lost = 0
+        self._lost_at = -math.inf
+        self._loss: str | None = None
         self._reader = Reader(worker)
         self._subscription: Subscription | None = None
         self._room = threading.Event()
@@ -95,7 +101,8 @@ class EventConsumer(BaseWorker):
     @property
     def trouble(self) -> str | None:
         """What keeps it from working, in one line; None when nothing does."""
-        return self._storage_trouble or self._broker_trouble
+        lately = self.clock.monotonic() < self._lost_at + LOSS_SHOWN
+        return self._storage_trouble or self._broker_trouble or (self._loss if lately else None)
 
     @property
     def held(self) -> int:
@@ -143,11 +150,21 @@ class EventConsumer(BaseWorker):
             try:
                 self._turn()
                 failures = 0
+            except GroupLost as error:
+                self._count_loss(error)
             except StorageError as error:
                 failures += 1
                 self._broker_trouble = str(error)
                 self.log.warning("receiving is in trouble", extra={"error": str(error)})
                 self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
+
+    def _count_loss(self, error: GroupLost) -> None:
+        now = self.clock.monotonic()
+        self.groups_lost += 1
+        if now >= self._lost_at + LOSS_SHOWN:
+            self.log.error("group lost", extra={"error": str(error)})
+        self._lost_at = now
+        self._loss = str(error)
 
     def _turn(self) -> None:
         self.beat = self.clock.monotonic()

@@ -20,7 +20,8 @@ class WorkerHealth:
     """One worker. Times in epoch seconds, ages in seconds.
 
     `jobs_processed` counts what was applied, `jobs_failed` attempts that
-    failed, both since this process started.
+    failed, `groups_lost` how often the broker had forgotten its group, all since
+    this process started.
     """
 
     name: str
@@ -32,6 +33,7 @@ class WorkerHealth:
     jobs_failed: int
     lag: int
     oldest_event_age: float
+    groups_lost: int
     trouble: str | None
 
 

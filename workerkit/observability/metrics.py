@@ -135,6 +135,12 @@ def _gauges(health: Health) -> Iterator[Metric]:
         for worker in health.workers:
             family.add_metric([worker.name], value(worker))
         yield family
+    lost = CounterMetricFamily(
+        "worker_groups_lost", "Times the broker had forgotten the group.", labels=["worker"]
+    )
+    for worker in health.workers:
+        lost.add_metric([worker.name], worker.groups_lost)
+    yield lost
     yield GaugeMetricFamily("worker_dead_letters", "Events given up on.", health.dead)
     yield GaugeMetricFamily("worker_parked_events", "Waiting for an attempt.", health.parked)
     yield GaugeMetricFamily("worker_outbox_size", "Batches not published yet.", health.outbox)
