@@ -32,7 +32,7 @@ RULES = Rules(
         "dapr": ["transports.dapr"],
         "hdrh": ["loadtest"],
         "copier": ["scaffold"],
-        "prometheus_client": ["observability.metrics"],
+        "prometheus_client": ["observability.metrics", "observability.merged"],
         "psutil": ["core.child", "observability.server", "operate", "chaos"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],

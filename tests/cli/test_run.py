@@ -211,6 +211,27 @@ def children(running) -> list[psutil.Process]:
     return psutil.Process(running.process.pid).children(recursive=True)
 
 
+def test_replicas_answer_on_one_port_and_are_started_again_alone(place):
+    running = place.start("run", "pricing", "--processes=2", "--port=0").says("2 processes")
+    port = int(re.search(r"running on port (\d+), 2 processes", running.said)[1])
+    first, second = children(running)
+    assert place.call("publish", "orders", "--count=6", "--data", '{"seconds": 0}')[0] == 0
+    until(lambda: ask(port)["workers"][0]["jobs_processed"] == 6)
+    first.kill()
+    until(lambda: ask(port)["processes"] in (["silent", "running"], ["running", "silent"]))
+    assert ask(port)["status"] == "degraded"
+    until(lambda: ask(port)["processes"] == ["running", "running"])
+    assert second.is_running()
+    running.says("was ended by SIGKILL; starting it again")
+    assert running.signal(signal.SIGTERM) == 0
+    assert place.left() == []
+
+
+def test_replicas_of_an_api_are_refused(place):
+    code, text = place.call("run", "web", "--mode=api", "--processes=2")
+    assert (code, "--processes is for workers" in text) == (2, True), text
+
+
 def test_an_error_in_user_code_is_one_line_and_with_debug_a_traceback(place):
     place.write("pricing/wire.py", "def wire(settings):\n    return settings.nothing\n")
     code, text = place.call("run", "pricing")

@@ -58,6 +58,7 @@ def run(
         typer.Option(help="api, events, cron, all (the workers), inline (all in one process)."),
     ] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Lanes.")] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Of a worker, on one port.")] = 1,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
     tied: Annotated[
         bool, typer.Option("--tied", hidden=True, help="End as soon as standard input does.")
@@ -66,7 +67,7 @@ def run(
     """Run SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
     from .run import Request, run  # noqa: PLC0415
 
-    raise typer.Exit(run(Request(service, mode, concurrency, port, tied), Path.cwd()))
+    raise typer.Exit(run(Request(service, mode, concurrency, port, tied, processes), Path.cwd()))
 
 
 @app.command()

@@ -14,7 +14,9 @@ from ..config.settings import Mode, check_mode, read_environment
 from ..core.child import end_with_parent
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
-from ..operate.children import Children, Part, check_ports, with_ports
+from ..observability.server import HttpServer
+from ..operate.children import Children, Part, check_ports, reachable, with_ports
+from ..operate.replicas import Replicas
 from ..process import Process, parts_of, port_of
 from ..project import Project
 from .lines import Lines
@@ -33,6 +35,7 @@ class Request:
     concurrency: int | None
     port: int | None
     tied: bool
+    processes: int = 1
 
 
 def run(request: Request, folder: Path) -> int:
@@ -51,6 +54,8 @@ def run(request: Request, folder: Path) -> int:
         chosen = _choose(project, request.service, mode, folder)
         if len(chosen) == 1:
             ((service, its_mode),) = chosen.items()
+            if request.processes > 1:
+                return _run_replicas(project, service, its_mode, request, received)
             return _run_one(project, service, its_mode, request, received)
         return _run_each(project, chosen, request, received)
     finally:
@@ -69,6 +74,29 @@ def _run_one(project: Project, name: str, mode: Mode, request: Request, received
     return received.exit_code
 
 
+def _run_replicas(
+    project: Project, name: str, mode: Mode, request: Request, received: Signals
+) -> int:
+    """Several processes of one service; the service's port answers for all of them."""
+    if "api" in parts_of(project.modes(name), mode):
+        raise ConfigurationError(
+            f"--processes is for workers; mode {mode!r} of {name} serves its API on one port"
+        )
+    host = project.environment.worker_host
+    numbers = range(1, request.processes + 1)
+    parts = with_ports([Part(name, mode, 0, number) for number in numbers])
+    replicas = Replicas(reachable(host), [part.port for part in parts])
+    port = port_of(project, name, mode) if request.port is None else request.port
+    front = HttpServer(f"{name}/http", replicas.app(), host, port)
+    try:
+        front.start()
+        return _supervise(project, parts, request, received, f"{name} {mode}: running on port "
+                          f"{front.port}, {len(parts)} processes")  # fmt: skip
+    finally:
+        front.stop(2.0)
+        replicas.close()
+
+
 def _tune_collector() -> None:
     """Leave what is loaded now out of garbage collection, and collect the rest less often.
 
@@ -84,11 +112,24 @@ def _run_each(
     project: Project, chosen: dict[str, Mode], request: Request, received: Signals
 ) -> int:
     """One child for each service; on a terminal, lines carry the service's name."""
-    if request.port is not None:
-        raise ConfigurationError(f"--port is for one service; name one: {', '.join(chosen)}")
+    for option, given in (
+        ("--port", request.port is not None),
+        ("--processes", request.processes > 1),
+    ):
+        if given:
+            raise ConfigurationError(f"{option} is for one service; name one: {', '.join(chosen)}")
     host = project.environment.worker_host
     parts = with_ports([Part(n, m, port_of(project, n, m)) for n, m in chosen.items()])
     check_ports({part.name: part.port for part in parts}, host)
+    shown = ", ".join(f"{part.name} on port {part.port}" for part in parts)
+    return _supervise(project, parts, request, received, f"running: {shown}")
+
+
+def _supervise(
+    project: Project, parts: list[Part], request: Request, received: Signals, running: str
+) -> int:
+    """Children until a signal; *running* is said once all are ready."""
+    host = project.environment.worker_host
     set_up(project.environment.log_format, project.file.name)
     lines = Lines(sys.stderr, received.first.set)
     lines.expect(*(part.name for part in parts))
@@ -101,7 +142,7 @@ def _run_each(
     children.start()
     try:
         if children.wait_ready(received.first):
-            lines.plain(f"running: {', '.join(f'{p.name} on port {p.port}' for p in parts)}")
+            lines.plain(running)
         if not children.given_up:
             received.wait()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -25,26 +26,36 @@ def admin_app(
     metrics: Metrics,
     hosts: frozenset[str] | None = LOOPBACK,
 ) -> ASGIApp:
-    """Health, liveness, readiness and metrics.
+    """Health, liveness, readiness and metrics of this process."""
+    return admin_routes(lambda: health().as_json(), live, metrics.render, hosts)
+
+
+def admin_routes(
+    health: Callable[[], dict[str, Any]],
+    live: Callable[[], bool],
+    metrics: Callable[[], tuple[bytes, str]],
+    hosts: frozenset[str] | None = LOOPBACK,
+) -> ASGIApp:
+    """The same from whatever tells it.
 
     `/health` is 200 unless stopped; `/readyz` 200 only while running, so that
     a degraded process gets no traffic; `/livez` tells whether its loops turn.
     """
 
     def show_health(request: Request) -> Response:
-        state = health()
-        return _json(state.as_json(), 503 if state.status == "stopped" else 200)
+        shown = health()
+        return _json(shown, 503 if shown["status"] == "stopped" else 200)
 
     def show_live(request: Request) -> Response:
         alive = live()
         return _json({"live": alive}, 200 if alive else 503)
 
     def show_ready(request: Request) -> Response:
-        status = health().status
+        status = health()["status"]
         return _json({"status": status}, 200 if status == "running" else 503)
 
     def show_metrics(request: Request) -> Response:
-        body, content_type = metrics.render()
+        body, content_type = metrics()
         return Response(body, headers={"content-type": content_type})
 
     handlers = (show_health, show_health, show_live, show_ready, show_metrics)

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -22,16 +22,18 @@ from ..observability.server import free, port_owner
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process to run: a service in a mode, on a port."""
+    """One process to run: a service in a mode, on a port; `number` tells replicas apart."""
 
     service: str
     mode: str
     port: int
+    number: int | None = None
 
     @property
     def name(self) -> str:
-        """As people see it, e.g. `pricing events`."""
-        return f"{self.service} {self.mode}"
+        """As people see it, e.g. `pricing events`, or `pricing events 2`."""
+        name = f"{self.service} {self.mode}"
+        return name if self.number is None else f"{name} {self.number}"
 
     def command(self, *arguments: str) -> list[str]:
         """What runs it as a `ChildProcess`, with more *arguments* for `workerkit run`."""
@@ -167,7 +169,7 @@ def with_ports(
                     "give each its own under `ports` in workerkit.toml"
                 )
             wanted[port] = part.name
-            chosen.append(Part(part.service, part.mode, port))
+            chosen.append(replace(part, port=port))
     return chosen
 
 
