@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from workerkit.core.backoff import Retry
 from workerkit.core.clock import SystemClock
@@ -215,3 +215,25 @@ def test_a_handler_that_fails_before_it_asked_the_database_costs_its_neighbours_
     assert len(calls) == 3
     assert world.rows() == [(1, 1), (3, 3)]
     assert [record.outcome for record in world.records[-3:]] == ["applied", "dead", "applied"]
+
+
+def test_a_batch_whose_last_statement_failed_unseen_is_not_committed_as_nothing(on_postgresql):
+    """PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and no error."""
+    world = on_postgresql
+    world.empty()
+    world.pipeline._careful = 0
+    original = world.pipeline.worker.handle
+
+    def swallow(payload, context):
+        original(payload, context)
+        if payload[-1][1] == 3:
+            with suppress(ProgrammingError):
+                context.session.execute(text("SELECT nothing FROM nowhere"))
+
+    world.pipeline.worker.handle = swallow
+    try:
+        world.apply([[("upsert", n, n)] for n in range(1, 4)])
+    finally:
+        del world.pipeline.worker.handle
+    assert world.rows() == [(1, 1), (2, 2)]
+    assert sorted(r.outcome for r in world.records[-3:]) == ["applied", "applied", "dead"]

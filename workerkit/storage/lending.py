@@ -15,6 +15,9 @@ from ..errors import SessionMisuse
 
 _LENT = "workerkit_lent"
 
+_IN_TRANSACTION = 2
+"""libpq's PQTRANS_INTRANS."""
+
 _BLANK = r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*"
 
 _ENDS_TRANSACTION = re.compile(
@@ -35,8 +38,17 @@ class Loan:
 
     @property
     def valid(self) -> bool:
-        """Whether it is still lent: SQLAlchemy's own rollback ends that, see `take_back`."""
-        return bool(self._info[_LENT]) and getattr(self._driver, "in_transaction", True)
+        """Whether it is still lent, in a transaction that can commit.
+
+        SQLAlchemy's own rollback ends the loan, see `take_back`. PostgreSQL
+        answers COMMIT of a transaction in which a statement failed with
+        ROLLBACK, and no error: libpq knows, without a round trip.
+        """
+        if not self._info[_LENT]:
+            return False
+        if isinstance(self._driver, sqlite3.Connection):
+            return self._driver.in_transaction
+        return bool(self._driver.pgconn.transaction_status == _IN_TRANSACTION)
 
     def end(self) -> None:
         """Take the connection back, so that its transaction may end."""
