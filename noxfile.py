@@ -141,6 +141,8 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, with the options of `python -m tests.benchmarks.engine`."""
-    install(session, "-e", ".[demo,postgresql]", *GROUPS["test"])
-    session.run("python", "-m", "tests.benchmarks.engine", *session.posargs, interrupt_timeout=20)
+    """The engine against its goals, and the same work in other frameworks; `-- --rounds 5`."""
+    install(session, "-e", ".[demo,postgresql]", *GROUPS["test"], *GROUPS["bench"])
+    peers = ("tests.benchmarks.peers.run", "--write=docs/benchmarks.md")
+    for module in (("tests.benchmarks.engine",), peers):
+        session.run("python", "-m", *module, *session.posargs, interrupt_timeout=20)

@@ -1,0 +1,240 @@
+"""Measures W1 in each framework, rounds interleaved: `python -m tests.benchmarks.peers.run`.
+
+One worker process each, a Redis server of our own, SQLite in WAL mode. An event
+counts as done when its follow-up is in the stream `price`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+
+import orjson
+import psutil
+from redis import Redis
+
+from tests.redis_process import RedisProcess
+
+ROOT = Path(__file__).parents[3]
+
+SLOW, FAST = 3_000, 40_000
+"""Events of a round: enough for 1 to 3 seconds."""
+
+PEERS = {
+    "workerkit_itself": ("workerkit", "workerkit", FAST),
+    "by_hand": ("hand-written batch loop (the limit)", "redis", FAST),
+    "faststream_batch": ("FastStream, the user's batch", "faststream", FAST),
+    "faststream_default": ("FastStream", "faststream", SLOW),
+    "taskiq_stream": ("Taskiq", "taskiq", SLOW),
+    "dramatiq_threads": ("Dramatiq, 8 threads", "dramatiq", SLOW),
+    "celery_threads": ("Celery, 8 threads", "celery", SLOW),
+    "saq_queue": ("SAQ", "saq", SLOW),
+    "arq_jobs": ("arq", "arq", SLOW),
+    "huey_threads": ("Huey, 8 threads", "huey", SLOW),
+    "rq_simple": ("RQ, SimpleWorker", "rq", 1_000),
+}
+"""Module: its name in the table, its distribution, events of a round."""
+
+BATCHES = ("by_hand", "faststream_batch")
+"""Where the user writes the batch."""
+
+
+@dataclass
+class Row:
+    """Figures of each round: events/s, CPU seconds per 1,000, peak RSS in MB, latencies in s."""
+
+    rates: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    rss: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    """Measure, print, and write the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.peers.run")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(PEERS))
+    parser.add_argument("--seconds", type=int, default=6, help="of the part at 200/s")
+    parser.add_argument("--write", type=Path, help="e.g. docs/benchmarks.md")
+    options = parser.parse_args()
+    rows = {name: Row() for name in options.only}
+    server = RedisProcess().start()
+    try:
+        for number in range(1, options.rounds + 1):
+            for name, row in rows.items():
+                drain(name, server, row)
+                at_pace(name, server, row, options.seconds)
+                print(f"round {number}: {name} {row.rates[-1]:,.0f}/s, "
+                      f"p99 {row.p99[-1] * 1e3:.1f} ms", flush=True)  # fmt: skip
+    finally:
+        server.close()
+    text = table(rows, options.rounds)
+    print(text)
+    if options.write:
+        options.write.parent.mkdir(exist_ok=True)
+        options.write.write_text(text)
+
+
+def drain(name: str, server: RedisProcess, row: Row) -> None:
+    """A backlog, from the first follow-up to the last."""
+    count = PEERS[name][2]
+    with place(server, count) as environment, Redis.from_url(server.url) as redis:
+        subprocess.run(command(name, "publish", "0"), cwd=ROOT, env=environment, check=True)
+        with worker(name, environment) as watched:
+            watched.wait(lambda: redis.xlen("price") > 0)
+            watched.wait(lambda: redis.xlen("price") >= count)
+            first, last = redis.xrange("price", count=1), redis.xrevrange("price", count=1)
+            row.rates.append((count - 1) / max(moment(last[0][0]) - moment(first[0][0]), 0.001))
+            row.cpu.append(watched.cpu / count * 1000)
+            row.rss.append(watched.rss)
+
+
+def at_pace(name: str, server: RedisProcess, row: Row, seconds: int) -> None:
+    """200 events a second, each timed from the moment it was due; the first second is warm-up."""
+    rate, count = 200, 200 * (seconds + 1)
+    with place(server, count) as environment, Redis.from_url(server.url) as redis:
+        publisher = subprocess.Popen(command(name, "publish", str(rate)), cwd=ROOT, env=environment)
+        with worker(name, environment) as watched:
+            watched.wait(lambda: redis.xlen("price") >= count)
+            publisher.wait(20)
+            entries = redis.xrange("price")
+    took = [moment(entry) - due(fields) for entry, fields in entries]
+    # The worker was started with the publisher: what waited for it to be ready is left out.
+    took = sorted(took[len(took) // 2 :])
+    row.p50.append(took[len(took) // 2])
+    row.p99.append(took[int(len(took) * 0.99)])
+
+
+def moment(entry: bytes) -> float:
+    """When the server took an entry."""
+    return int(entry.partition(b"-")[0]) / 1000
+
+
+def due(fields: dict[bytes, bytes]) -> float:
+    """When the event behind a follow-up was due."""
+    return float(orjson.loads(fields[b"data"])["data"]["due"])
+
+
+def command(name: str, *arguments: str) -> list[str]:
+    """How a peer's module is run."""
+    return [sys.executable, "-m", f"{__package__}.{name}", *arguments]
+
+
+@contextmanager
+def place(server: RedisProcess, count: int) -> Iterator[dict[str, str]]:
+    """An empty server and folder, as environment of a peer."""
+    server.command("FLUSHALL")
+    folder = tempfile.mkdtemp(prefix="peers-")
+    try:
+        yield {
+            **os.environ, "REDIS_URL": server.url, "BENCH_EVENTS": str(count),
+            "BENCH_FOLDER": folder, "BENCH_DATABASE": f"sqlite:///{folder}/bench.db",
+        }  # fmt: skip
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Watched:
+    """A worker and its children: CPU seconds since the start, and the peak of their RSS in MB."""
+
+    def __init__(self, process: psutil.Popen) -> None:
+        self.process = process
+        self.cpu = self.rss = 0.0
+
+    def wait(self, fact: Callable[[], bool], timeout: float = 120.0) -> None:
+        """Poll *fact*."""
+        end = time.monotonic() + timeout
+        while not fact():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"{self.process.args} did not get there")
+            self.look()
+            time.sleep(0.05)
+        self.look()
+
+    def look(self) -> None:
+        """Take a sample."""
+        family = [self.process, *self.process.children(recursive=True)]
+        times = [each.cpu_times() for each in family]
+        self.cpu = sum(each.user + each.system for each in times)
+        self.rss = max(self.rss, sum(each.memory_info().rss for each in family) / 2**20)
+
+
+@contextmanager
+def worker(name: str, environment: dict[str, str]) -> Iterator[Watched]:
+    """A peer's worker, killed with its children in the end."""
+    log = Path(environment["BENCH_FOLDER"]) / "log"
+    with log.open("wb") as file:
+        process = psutil.Popen(
+            command(name, "work"), cwd=ROOT, env=environment, stdout=file, stderr=file
+        )
+    family: list[psutil.Process] = [process]
+    try:
+        yield Watched(process)
+    except SystemExit:
+        print(log.read_text(errors="replace")[-3000:])
+        raise
+    finally:
+        with suppress(psutil.Error):
+            family += process.children(recursive=True)
+        for each in family:
+            with suppress(psutil.Error):
+                each.kill()
+        process.wait(20)
+
+
+def table(rows: dict[str, Row], rounds: int) -> str:
+    """The figures as Markdown, fastest first."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "W1: pydantic validation, idempotency, an upsert into SQLite, a follow-up event, the",
+        "acknowledgement; one worker process each over Redis Streams or lists. workerkit's",
+        "idempotency is its inbox in the service's database (exactly once), everybody else's a",
+        "`SET NX` in Redis before the work. Made by `python3 noxfile.py -s bench`.",
+        "",
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"medians of {rounds} interleaved rounds.",
+        "",
+        "| | version | events/s | CPU s per 1,000 | RSS MB | p50 / p99 ms at 200/s |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    ordered = sorted(rows.items(), key=lambda pair: -median(pair[1].rates))
+    for name, row in ordered:
+        title, distribution, _ = PEERS[name]
+        lines.append(
+            f"| {title} | {release(distribution)} | {median(row.rates):,.0f} "
+            f"| {median(row.cpu):.3f} | {median(row.rss):.0f} "
+            f"| {median(row.p50) * 1e3:.1f} / {median(row.p99) * 1e3:.1f} |"
+        )
+    handlers = [r for n, r in ordered if n not in (*BATCHES, "workerkit_itself")]
+    if "workerkit_itself" in rows and handlers:
+        ours = median(rows["workerkit_itself"].rates)
+        best = max(median(row.rates) for row in handlers)
+        lines += ["", f"workerkit does {ours / best:.1f} times what the fastest other framework "
+                  "with a handler per event does."]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def release(distribution: str) -> str:
+    """Its version."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "-"
+
+
+if __name__ == "__main__":
+    main()
