@@ -226,7 +226,9 @@ class Pipeline:
                 uow.rollback()
                 uow = self.store.begin()
                 result = Result(result.now)
+                self._enter_alone(item, uow)
                 self._park(item, problem, uow, result)
+                uow.keep()
                 uow.commit()
         except AlreadySettledError:
             uow.rollback()
