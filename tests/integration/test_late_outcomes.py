@@ -1,4 +1,4 @@
-"""A replica that lost its lease and comes to an outcome late."""
+"""A replica that lost its lease and comes to an outcome late, and events that killed before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import threading
 
 from sqlalchemy import text
 
-from workerkit.events.envelope import Event
+from workerkit.events.envelope import Event, encode
+from workerkit.events.item import Item, Reader
+from workerkit.events.transport import Delivery
 
 
 def order(number: int) -> Event:
@@ -36,3 +38,17 @@ def test_a_late_failure_does_not_run_again_what_another_replica_has_applied(worl
     world.until(lambda: world.outcomes().count("duplicate") >= 1)
     assert world.store.counts()["parked"] == 0
     assert world.applied() == [1]
+
+
+def test_what_may_have_ended_its_process_is_not_overtaken(world):
+    seen: list[int] = []
+    worker = world.start(lambda _, payload, context: seen.append(payload.id))
+    counts = {1: 1, 2: 3, 3: 1, 4: 3, 5: 1}
+    read = Reader(worker.worker).read
+    worker.pipeline.apply(
+        [
+            read(Item(Delivery("orders", encode(order(number)), f"1{number}", count, 0.0)))
+            for number, count in counts.items()
+        ]
+    )
+    assert seen == [1, 2, 3, 4, 5]

@@ -110,8 +110,9 @@ class Pipeline:
         alone = [item for item in items if self._must_run_alone(item)]
         together = [item for item in items if not self._must_run_alone(item)] if alone else items
         waited = 0.0
-        if blame:
-            alone = [*together, *alone]
+        if blame or any(item.suspect for item in alone):
+            # In their order: what may have ended its process is not overtaken by its key.
+            alone = list(items)
         elif len(together) > 1 or (together and self.usual < QUICK):
             try:
                 waited = self._apply_together(together)
