@@ -92,11 +92,7 @@ class Project:
 
     @property
     def state(self) -> State:
-        """What the project's processes know of each other; opened when first asked for.
-
-        Raises:
-            StorageError: Its file cannot be opened.
-        """
+        """What the project's processes know of each other."""
         if self._state is None:
             self._state = open_state(redis_url(self.file, self.environment), self.data)
         return self._state

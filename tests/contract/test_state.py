@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workerkit.core.state import Member
+from workerkit.core.state import Lease, Member
+from workerkit.errors import StorageError
 from workerkit.state import open_state
 from workerkit.state.memory import MemoryState
 from workerkit.state.redis import RedisState
@@ -52,6 +53,35 @@ def test_a_released_lease_is_anybodys_with_a_larger_token(state):
     assert state.renew(first, 30) is False
     state.release(first)
     assert state.acquire("tick", "c", 30) is None
+
+
+def test_a_released_lease_cannot_be_renewed(state):
+    lease = state.acquire("tick", "a", 30)
+    state.release(lease)
+    state.release(lease)
+    assert state.renew(lease, 30) is False
+    assert state.acquire("tick", "a", 30).token > lease.token
+
+
+def test_a_lease_that_nobody_has_heard_of_cannot_be_renewed(state):
+    lost = Lease("tick", "a", 7)
+    state.release(lost)
+    assert state.renew(lost, 30) is False
+
+
+def test_a_token_is_larger_than_the_caller_has_seen(state):
+    first = state.acquire("tick", "a", 30, above=7)
+    state.release(first)
+    second = state.acquire("tick", "a", 30, above=3)
+    state.release(second)
+    assert (first.token, second.token) == (8, 9)
+    assert state.acquire("tick", "a", 30).token == 10
+
+
+def test_the_same_token_of_another_holder_is_not_ours(state):
+    """As after the store was emptied between two acquisitions."""
+    lease = state.acquire("tick", "a", 30)
+    assert state.renew(replace(lease, holder="b"), 30) is False
 
 
 def test_a_lapsed_lease_is_anybodys(state):
@@ -122,7 +152,7 @@ def test_there_is_never_a_second_holder_and_tokens_only_grow(kind, tmp_path, ste
     clock = FakeClock()
     path = tmp_path / f"{time.monotonic_ns()}.db"
     state = MemoryState(clock) if kind == "memory" else SqliteState(path, clock)
-    last, until, held = 0, 0.0, {}
+    last, until, given, held = 0, 0.0, False, {}
     for name, who, seconds in steps:
         if name == "wait":
             clock.now += seconds
@@ -131,16 +161,17 @@ def test_there_is_never_a_second_holder_and_tokens_only_grow(kind, tmp_path, ste
             assert (lease is None) == (until > clock.now)
             if lease is not None:
                 assert lease.token == last + 1
-                last, until = lease.token, clock.now + seconds
+                last, until, given = lease.token, clock.now + seconds, False
                 held[who] = lease
         elif who in held:
-            ours = held[who].token == last
+            ours = held[who].token == last and not given
             if name == "renew":
                 assert state.renew(held[who], seconds) is ours
             else:
                 state.release(held[who])
             if ours:
-                until = clock.now + seconds if name == "renew" else 0.0
+                given = name == "release"
+                until = 0.0 if given else clock.now + seconds
     state.close()
 
 
@@ -166,4 +197,62 @@ def test_what_a_killed_process_held_lapses(tmp_path):
         assert time.monotonic() < end
         time.sleep(0.02)
     assert lease.token > token
+    state.close()
+
+
+RIVAL = """
+import sys
+from pathlib import Path
+from workerkit.state.sqlite import SqliteState
+state, taken = SqliteState(Path(sys.argv[1])), 0
+print("ready", flush=True)
+input()
+while taken < 100:
+    if lease := state.acquire("tick", sys.argv[2], 30):
+        print(lease.token, flush=True)
+        assert state.renew(lease, 30)
+        state.release(lease)
+        taken += 1
+"""
+
+
+def test_two_processes_never_have_a_lease_at_once(tmp_path):
+    """Either would be refused its renewal if the other had got the lease in between."""
+    command = [sys.executable, "-c", RIVAL, str(tmp_path / "state.db")]
+    rivals = [
+        subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for name in "ab"
+    ]
+    assert [rival.stdout.readline() for rival in rivals] == ["ready\n"] * 2
+    for rival in rivals:
+        rival.stdin.write("go\n")
+        rival.stdin.flush()
+    tokens = [list(map(int, rival.communicate(timeout=60)[0].split())) for rival in rivals]
+    assert [rival.returncode for rival in rivals] == [0, 0]
+    assert all(each == sorted(each) for each in tokens)
+    assert sorted(tokens[0] + tokens[1]) == list(range(1, 201))
+
+
+def test_a_file_that_was_deleted_is_made_anew_and_shared_again(tmp_path):
+    path = tmp_path / "state.db"
+    one, other = SqliteState(path), SqliteState(path)
+    lease = one.acquire("tick", "a", 30)
+    assert other.acquire("tick", "b", 30) is None
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert other.acquire("tick", "b", 30, above=lease.token).token == 2
+    assert one.renew(lease, 30) is False
+    assert one.acquire("tick", "a", 30) is None
+    one.close()
+    other.close()
+
+
+def test_a_file_that_cannot_be_used_is_said_at_the_call_and_tried_again(tmp_path):
+    path = tmp_path / "state.db"
+    path.write_bytes(b"no database, but long enough to be seen as none" * 100)
+    state = open_state(None, tmp_path)
+    with pytest.raises(StorageError, match="file is not a database"):
+        state.members()
+    path.unlink()
+    assert state.members() == []
     state.close()

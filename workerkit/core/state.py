@@ -41,11 +41,15 @@ class State(Protocol):
     lapse early, which the token makes harmless; set back it lets them last longer.
     """
 
-    def acquire(self, name: str, holder: str, seconds: float) -> Lease | None:
-        """The lease on *name* for *seconds*; None while somebody has it, *holder* included."""
+    def acquire(self, name: str, holder: str, seconds: float, above: int = 0) -> Lease | None:
+        """The lease on *name* for *seconds*; None while somebody has it, *holder* included.
+
+        Its token is larger than *above*: what the caller's database has seen,
+        for a store that was emptied and has forgotten its tokens.
+        """
 
     def renew(self, lease: Lease, seconds: float) -> bool:
-        """Hold *lease* for *seconds* from now; False when somebody else has had it since."""
+        """Hold *lease* for *seconds* from now; False when it was released, or taken since."""
 
     def release(self, lease: Lease) -> None:
         """Let another have it at once; nothing when the lease was lost."""

@@ -15,7 +15,6 @@ def open_state(redis_url: str | None, data_folder: Path) -> State:
 
     Raises:
         ConfigurationError: The URL cannot be read.
-        StorageError: The file cannot be opened.
     """
     if redis_url is None:
         return SqliteState(data_folder / "state.db")

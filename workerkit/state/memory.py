@@ -18,24 +18,30 @@ class MemoryState:
         self._leases: dict[str, tuple[Lease, float]] = {}
         self._members: dict[str, Member] = {}
 
-    def acquire(self, name: str, holder: str, seconds: float) -> Lease | None:
+    def acquire(self, name: str, holder: str, seconds: float, above: int = 0) -> Lease | None:
         """The lease on *name*, unless somebody has it."""
         now = self.clock.time()
         with self._lock:
             last, until = self._leases.get(name, (Lease(name, "", 0), 0.0))
             if until > now:
                 return None
-            lease = Lease(name, holder, last.token + 1)
+            lease = Lease(name, holder, max(last.token, above) + 1)
             self._leases[name] = (lease, now + seconds)
             return lease
 
     def renew(self, lease: Lease, seconds: float) -> bool:
         """Hold *lease* longer."""
-        return self._hold(lease, self.clock.time() + seconds)
+        with self._lock:
+            ours = self._is_held(lease)
+            if ours:
+                self._leases[lease.name] = (lease, self.clock.time() + seconds)
+            return ours
 
     def release(self, lease: Lease) -> None:
         """Let another have it."""
-        self._hold(lease, 0.0)
+        with self._lock:
+            if self._is_held(lease):
+                self._leases[lease.name] = (replace(lease, holder=""), 0.0)
 
     def announce(self, member: Member, seconds: float) -> None:
         """Say that *member* runs."""
@@ -57,9 +63,5 @@ class MemoryState:
     def close(self) -> None:
         """Nothing to release."""
 
-    def _hold(self, lease: Lease, until: float) -> bool:
-        with self._lock:
-            ours = self._leases[lease.name][0].token == lease.token
-            if ours:
-                self._leases[lease.name] = (lease, until)
-            return ours
+    def _is_held(self, lease: Lease) -> bool:
+        return lease.name in self._leases and self._leases[lease.name][0] == lease

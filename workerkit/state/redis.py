@@ -21,42 +21,53 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 _ACQUIRE = f"""{_NOW}
 if tonumber(redis.call('HGET', KEYS[1], 'until') or 0) > now then return false end
-redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'until', now + ARGV[2])
-return redis.call('HINCRBY', KEYS[1], 'token', 1)
+local last = tonumber(redis.call('HGET', KEYS[1], 'token') or 0)
+local token = math.max(last, tonumber(ARGV[3])) + 1
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'until', now + ARGV[2], 'token', token)
+return token
 """
 
-_HOLD = f"""{_NOW}
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'until', tonumber(ARGV[2]) == 0 and 0 or now + ARGV[2])
+_IF_HELD = """
+local held = redis.call('HMGET', KEYS[1], 'holder', 'token')
+if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then return 0 end
+"""
+
+_RENEW = f"""{_NOW}{_IF_HELD}
+redis.call('HSET', KEYS[1], 'until', now + ARGV[3])
+return 1
+"""
+
+_RELEASE = f"""{_IF_HELD}
+redis.call('HSET', KEYS[1], 'holder', '', 'until', 0)
 return 1
 """
 
 
 class RedisState:
-    """See `core.state.State`; time is the server's.
-
-    A flushed server forgets its tokens, which begin at 1 again: the service's
-    own database refuses them until they have caught up.
-    """
+    """See `core.state.State`; time is the server's."""
 
     def __init__(self, url: str) -> None:
         self.server = RedisServer(url)
         self._acquire = self.server.client.register_script(_ACQUIRE)
-        self._hold = self.server.client.register_script(_HOLD)
+        self._renew = self.server.client.register_script(_RENEW)
+        self._release = self.server.client.register_script(_RELEASE)
 
-    def acquire(self, name: str, holder: str, seconds: float) -> Lease | None:
+    def acquire(self, name: str, holder: str, seconds: float, above: int = 0) -> Lease | None:
         """The lease on *name*, unless somebody has it."""
         with self.server.guard():
-            token = self._acquire(keys=[_LEASE + name], args=[holder, int(seconds * 1000)])
+            token = self._acquire(keys=[_LEASE + name], args=[holder, int(seconds * 1000), above])
         return Lease(name, holder, token) if token else None
 
     def renew(self, lease: Lease, seconds: float) -> bool:
         """Hold *lease* longer."""
-        return self._set(lease, max(1, int(seconds * 1000)))
+        arguments = [lease.holder, lease.token, int(seconds * 1000)]
+        with self.server.guard():
+            return bool(self._renew(keys=[_LEASE + lease.name], args=arguments))
 
     def release(self, lease: Lease) -> None:
         """Let another have it."""
-        self._set(lease, 0)
+        with self.server.guard():
+            self._release(keys=[_LEASE + lease.name], args=[lease.holder, lease.token])
 
     def announce(self, member: Member, seconds: float) -> None:
         """Say that *member* runs."""
@@ -84,7 +95,3 @@ class RedisState:
     def close(self) -> None:
         """Close the connections."""
         self.server.close()
-
-    def _set(self, lease: Lease, milliseconds: int) -> bool:
-        with self.server.guard():
-            return bool(self._hold(keys=[_LEASE + lease.name], args=[lease.token, milliseconds]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.clock import Clock, SystemClock
+from ..core.files import SameFile
 from ..core.state import FORGOTTEN, Lease, Member
 from ..errors import StorageError
 
@@ -24,43 +25,43 @@ CREATE TABLE IF NOT EXISTS members (
 """
 
 _ACQUIRE = """
-INSERT INTO leases VALUES (?, ?, 1, ?) ON CONFLICT (name) DO UPDATE
-SET holder = excluded.holder, token = token + 1, until = excluded.until WHERE until <= ?
+INSERT INTO leases VALUES (?1, ?2, ?3 + 1, ?4) ON CONFLICT (name) DO UPDATE
+SET holder = ?2, token = max(token, ?3) + 1, until = ?4 WHERE until <= ?5
 RETURNING token
 """
 
+_HELD = "name = ? AND holder = ? AND token = ?"
+
 
 class SqliteState:
-    """See `core.state.State`; every call is one statement, and so one transaction."""
+    """See `core.state.State`; every call is one statement, and so one transaction.
+
+    The file is opened at the first call, and anew when another one is in its place.
+    """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.path = path
         self.clock = clock or SystemClock()
         self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=5.0
-            )
-            self._db.execute("PRAGMA journal_mode=WAL").close()
-            self._db.execute("PRAGMA synchronous=NORMAL").close()
-            self._db.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"state {path}: {error}") from error
+        self._db: sqlite3.Connection | None = None
+        self._file = SameFile(path, "state")
 
-    def acquire(self, name: str, holder: str, seconds: float) -> Lease | None:
+    def acquire(self, name: str, holder: str, seconds: float, above: int = 0) -> Lease | None:
         """The lease on *name*, unless somebody has it."""
         now = self.clock.time()
-        rows = self._run(_ACQUIRE, (name, holder, now + seconds, now))
+        rows = self._run(_ACQUIRE, (name, holder, above, now + seconds, now))
         return Lease(name, holder, rows[0][0]) if rows else None
 
     def renew(self, lease: Lease, seconds: float) -> bool:
         """Hold *lease* longer."""
-        return self._hold(lease, self.clock.time() + seconds)
+        query = f"UPDATE leases SET until = ? WHERE {_HELD} RETURNING token"
+        until = self.clock.time() + seconds
+        return bool(self._run(query, (until, lease.name, lease.holder, lease.token)))
 
     def release(self, lease: Lease) -> None:
         """Let another have it."""
-        self._hold(lease, 0.0)
+        query = f"UPDATE leases SET until = 0, holder = '' WHERE {_HELD}"
+        self._run(query, (lease.name, lease.holder, lease.token))
 
     def announce(self, member: Member, seconds: float) -> None:
         """Say that *member* runs."""
@@ -82,15 +83,39 @@ class SqliteState:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._db.close()
-
-    def _hold(self, lease: Lease, until: float) -> bool:
-        query = "UPDATE leases SET until = ? WHERE name = ? AND token = ? RETURNING token"
-        return bool(self._run(query, (until, lease.name, lease.token)))
+            self._disconnect()
 
     def _run(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._lock:
             try:
-                return self._db.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
+                return self._connected().execute(statement, values).fetchall()
+            except (sqlite3.Error, OSError) as error:
                 raise StorageError(f"state {self.path}: {error}") from error
+
+    def _connected(self) -> sqlite3.Connection:
+        try:
+            self._file.check()
+        except StorageError:  # deleted: who goes on with it would not see the others
+            self._disconnect()
+        if self._db is None:
+            self._db = self._connect()
+            self._file = SameFile(self.path, "state")
+            self._file.check()
+        return self._db
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        try:
+            db.execute("PRAGMA journal_mode=WAL").close()
+            db.execute("PRAGMA synchronous=NORMAL").close()
+            db.executescript(_SCHEMA)
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
