@@ -197,3 +197,34 @@ def test_topics_are_listed_with_their_groups(transport):
 def test_an_unknown_topic_is_empty(transport):
     assert (transport.last("none"), transport.read("none", "", 5)) == ("", [])
     assert transport.topics() == {}
+
+
+def test_who_is_alone_takes_what_others_hold_before_anything_newer(transport):
+    transport.subscribe("t", "g")
+    transport.publish(messages("a", "b", "c", "d"))
+    frozen = transport.subscribe("t", "g", alone=True)
+    assert bodies(frozen.receive(3, 0)) == ["a", "b", "c"]
+    active = transport.subscribe("t", "g", alone=True)
+    assert bodies(active.receive(1, 0)) in (["a", "b", "c"], ["a", "b", "c", "d"])
+
+
+def test_what_a_former_one_received_late_comes_before_anything_newer(transport):
+    former = transport.subscribe("t", "g", alone=True)
+    active = transport.subscribe("t", "g", alone=True)
+    transport.publish(messages("a"))
+    late = former.receive(10, 0)
+    transport.publish(messages("b", "c"))
+    taken = active.receive(10, 0)
+    assert bodies(taken) == ["a", "b", "c"]
+    former.release(late)
+    assert active.receive(10, 0) == []
+    active.settle(taken, [])
+    assert transport.lag("t", "g").events == 0
+
+
+def test_what_who_is_alone_gave_back_comes_again_before_anything_newer(transport):
+    active = transport.subscribe("t", "g", alone=True)
+    transport.publish(messages("a", "b"))
+    active.release(active.receive(10, 0))
+    transport.publish(messages("c"))
+    assert bodies(active.receive(10, 0)) == ["a", "b", "c"]

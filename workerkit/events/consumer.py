@@ -93,7 +93,7 @@ class EventConsumer(BaseWorker):
         if worker.order == "strict":
             if state is None:
                 raise ConfigurationError(f'{name} has order = "strict", which needs a state store')
-            self._leadership = Leadership(state, self.name, lease, self.clock)
+            self._leadership = Leadership(state, store, self.name, lease, self.clock)
             self.pipeline.token = 0
         self.released = 0
         self.beat = self.clock.monotonic()
@@ -115,7 +115,9 @@ class EventConsumer(BaseWorker):
         Raises:
             StorageError: The broker does not answer.
         """
-        self._subscription = self.transport.subscribe(self.worker.topic, self._group)
+        self._subscription = self.transport.subscribe(
+            self.worker.topic, self._group, alone=self._leadership is not None
+        )
         self.lanes.start()
         super().start()
 
@@ -195,16 +197,23 @@ class EventConsumer(BaseWorker):
         return self.pipeline.service
 
     def _leads(self, subscription: Subscription) -> bool:
-        """Whether this replica may work; what waits here is given back when it may not."""
-        if self._leadership is None:
+        """Whether this replica may work; what waits here is given back when it may not.
+
+        It asks to be active again once nothing runs here: what a later batch
+        did under a new token would overtake an earlier one that was refused.
+        """
+        leadership = self._leadership
+        if leadership is None:
             return True
-        leads = self._leadership.hold()
-        self.pipeline.token = self._leadership.token
-        if leads:
-            return True
+        if leadership.token or not self.held:
+            leads = leadership.hold()
+            self.pipeline.token = leadership.token
+            if leads:
+                return True
         left = self.lanes.abandon()
         if left:
             subscription.release([item.delivery for item in left if item.delivery])
+        self._broker_trouble = None
         self.clock.wait(self.stopping, min(IDLE_TURN, self.lease / 6))
         return False
 
@@ -245,7 +254,7 @@ class EventConsumer(BaseWorker):
                 self._storage_trouble = None
                 return busy
             except LeaseLost as error:
-                self.log.warning("another replica is active", extra={"error": str(error)})
+                self._doubt(error)
                 self._give_back(items)
                 return None
             except StorageError as error:
@@ -256,6 +265,11 @@ class EventConsumer(BaseWorker):
             if self.stopping.is_set():
                 self._give_back(items)
                 return None
+
+    def _doubt(self, error: LeaseLost) -> None:
+        if self._leadership is not None and self._leadership.doubt():
+            self.log.warning("another replica is active", extra={"error": str(error)})
+            self.wake()
 
     def _give_back(self, items: Sequence[Item]) -> None:
         subscription = self._subscription

@@ -117,6 +117,9 @@ class Store(Protocol):
     def begin(self) -> UnitOfWork:
         """A new unit of work; takes no lock before its first use."""
 
+    def fenced(self, consumer: str) -> int:
+        """The largest token that `fence` has let pass for *consumer*; 0 when there was none."""
+
     def settled(self, consumer: str, key: tuple[str, str]) -> bool:
         """Whether the inbox holds *key*; a read that locks nobody."""
 

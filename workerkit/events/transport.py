@@ -74,8 +74,13 @@ class Transport(Protocol):
             StorageError: It may or may not have happened; publishing again is safe.
         """
 
-    def subscribe(self, topic: str, group: str) -> Subscription:
-        """Join *group* on *topic*; a new group starts at the oldest event kept."""
+    def subscribe(self, topic: str, group: str, *, alone: bool = False) -> Subscription:
+        """Join *group* on *topic*; a new group starts at the oldest event kept.
+
+        *alone*: it is the group's only active consumer. Every `receive` takes
+        what others hold, before anything newer and even beyond its limit: one
+        that was active before can then bring nothing out of order.
+        """
 
     def lag(self, topic: str, group: str) -> Lag:
         """What *group* has not settled of *topic*."""

@@ -71,6 +71,12 @@ class SqlStore:
         """A new unit of work; takes no lock before its first use."""
         return SqlUnitOfWork(self.database, self._sent, self.outbox_lease)
 
+    def fenced(self, consumer: str) -> int:
+        """The largest token under which *consumer* has written; 0 when there is none."""
+        query = select(tables.fences.c.token).where(tables.fences.c.consumer == consumer)
+        with self._reading() as session:
+            return session.scalar(query) or 0
+
     def settled(self, consumer: str, key: tuple[str, str]) -> bool:
         """Whether the inbox holds *key*."""
         inbox = tables.inbox.c

@@ -99,21 +99,22 @@ class SqlUnitOfWork:
     def fence(self, consumer: str, token: int) -> None:
         """Go on only if nobody has written for *consumer* under a larger *token*.
 
-        The row stays locked until the commit, so a later holder waits for it.
+        A later holder waits for our commit; our other lanes, under the same token, do not.
         """
         fences = tables.fences
         ours = fences.c.consumer == consumer
         connection = self._open()
         try:
-            raised = update(fences).where(ours, fences.c.token <= token).values(token=token)
-            if connection.execute(raised).rowcount == 1:
-                return
-            if connection.scalar(select(fences.c.token).where(ours)) is None:
+            query = select(fences.c.token).where(ours).with_for_update(read=True)
+            seen = connection.scalar(query)
+            if seen is None:
                 connection.execute(insert(fences), {"consumer": consumer, "token": token})
-                return
+            elif seen < token:
+                connection.execute(update(fences).where(ours).values(token=token))
         except SQLAlchemyError as error:
             raise self._failed(error) from error
-        raise LeaseLost(f"{consumer}: another replica has taken over")
+        if seen is not None and seen > token:
+            raise LeaseLost(f"{consumer}: another replica has taken over")
 
     def savepoint(self) -> None:
         """Mark the point to which a failing handler is undone."""

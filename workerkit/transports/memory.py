@@ -42,11 +42,11 @@ class MemoryTransport:
                 self.entries[message.topic].append((message.body, self.clock.time()))
             self.changed.notify_all()
 
-    def subscribe(self, topic: str, group: str) -> MemorySubscription:
+    def subscribe(self, topic: str, group: str, *, alone: bool = False) -> MemorySubscription:
         """Join *group* on *topic*; a new group starts at the oldest event."""
         with self.changed:
             held = self.groups.setdefault((topic, group), _Group())
-        return MemorySubscription(self, topic, held)
+        return MemorySubscription(self, topic, held, alone)
 
     def lag(self, topic: str, group: str) -> Lag:
         """What *group* has not settled of *topic*."""
@@ -92,10 +92,11 @@ class MemoryTransport:
 class MemorySubscription:
     """See `events.transport.Subscription`."""
 
-    def __init__(self, transport: MemoryTransport, topic: str, group: _Group) -> None:
+    def __init__(self, transport: MemoryTransport, topic: str, group: _Group, alone: bool) -> None:
         self.transport = transport
         self.topic = topic
         self.group = group
+        self.alone = alone
         self.consumer = uuid4().hex
         self._woken = False
 
@@ -146,8 +147,14 @@ class MemorySubscription:
     def _take(self, limit: int) -> list[Delivery]:
         now = self.transport.clock.time()
         entries = self.transport.entries[self.topic]
-        lapsed = sorted(seq for seq, hold in self.group.held.items() if hold.until < now)[:limit]
-        end = min(len(entries), self.group.cursor + limit - len(lapsed))
+        lapsed = sorted(
+            seq
+            for seq, hold in self.group.held.items()
+            if hold.until < now or (self.alone and hold.consumer != self.consumer)
+        )
+        if not self.alone:
+            del lapsed[limit:]
+        end = min(len(entries), self.group.cursor + max(0, limit - len(lapsed)))
         fresh = list(range(self.group.cursor, end))
         self.group.cursor = end
         taken = []

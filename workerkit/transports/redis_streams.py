@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Event
 from typing import Any
 from uuid import uuid4
@@ -118,10 +118,10 @@ class RedisStreamsTransport:
                     arguments += [delivery.entry for delivery in done]
                 self._settle(keys=keys, args=arguments)
 
-    def subscribe(self, topic: str, group: str) -> RedisSubscription:
+    def subscribe(self, topic: str, group: str, *, alone: bool = False) -> RedisSubscription:
         """Join *group* on *topic*; a new group starts at the oldest event kept."""
         self.create_group(topic, group)
-        return RedisSubscription(self, topic, group)
+        return RedisSubscription(self, topic, group, alone)
 
     def create_group(self, topic: str, group: str) -> None:
         """Create *group*, and the stream, unless they are there."""
@@ -200,13 +200,17 @@ class RedisStreamsTransport:
 class RedisSubscription:
     """See `events.transport.Subscription`."""
 
-    def __init__(self, transport: RedisStreamsTransport, topic: str, group: str) -> None:
+    def __init__(
+        self, transport: RedisStreamsTransport, topic: str, group: str, alone: bool
+    ) -> None:
         self.transport = transport
         self.topic = topic
         self.group = group
+        self.alone = alone
         self.consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._woken = Event()
         self._next_claim = 0.0
+        self._held: set[str] = set()
 
     def receive(self, limit: int, timeout: float) -> list[Delivery]:
         """Up to *limit* deliveries; waits *timeout* seconds for the first.
@@ -218,9 +222,14 @@ class RedisSubscription:
         try:
             while True:
                 left = end - time.monotonic()
-                taken = self._lapsed(limit) or self._fresh(limit, min(left, BLOCK))
+                wait = min(left, BLOCK)
+                if self.alone:
+                    taken = self._alone(limit, wait)
+                else:
+                    taken = self._lapsed(limit) or self._fresh(limit, wait)
                 if taken or left <= BLOCK or self._woken.is_set():
                     self._woken.clear()
+                    self._held.update([delivery.entry for delivery in taken])
                     return taken
         except StorageError as error:
             if "NOGROUP" not in str(error) and "no longer exists" not in str(error):
@@ -237,7 +246,10 @@ class RedisSubscription:
         Redis acknowledges for the group, whoever holds the entry: right, since
         what is acknowledged here has been committed.
         """
-        self.transport.settle(self.topic, self.group, done, follow_ups)
+        try:
+            self.transport.settle(self.topic, self.group, done, follow_ups)
+        finally:
+            self._held.difference_update([delivery.entry for delivery in done])
 
     def renew(self, held: Sequence[Delivery]) -> None:
         """Hold *held* for another lease."""
@@ -245,7 +257,10 @@ class RedisSubscription:
 
     def release(self, held: Sequence[Delivery]) -> None:
         """Give *held* back at once, uncounted: idle for a day is idle for any lease."""
-        self.transport.hold(self.topic, self.group, self.consumer, held, 86_400_000, 1)
+        try:
+            self.transport.hold(self.topic, self.group, self.consumer, held, 86_400_000, 1)
+        finally:
+            self._held.difference_update([delivery.entry for delivery in held])
 
     def wake(self) -> None:
         """Make a waiting `receive` return within BLOCK seconds."""
@@ -266,12 +281,36 @@ class RedisSubscription:
             if not counts:
                 self._next_claim = now + min(1.0, max(0.0, self.transport.lease) / 3)
                 return []
+        return self._claim(counts, idle)
+
+    def _claim(self, counts: Mapping[bytes, int], idle: int) -> list[Delivery]:
+        """Take the entries of *counts* that are still idle for *idle* ms."""
+        if not counts:
+            return []
+        with self.transport.server.guard() as redis:
             entries = redis.xclaim(self.topic, self.group, self.consumer, idle, list(counts))
         return [
             _delivery(self.topic, name, fields, counts[name])
             for name, fields in entries
             if name is not None and fields is not None
         ]
+
+    def _alone(self, limit: int, wait: float) -> list[Delivery]:
+        """What is fresh, and all that is pending and not held here, by age.
+
+        What another one has read before us is pending once we have read, so
+        nothing older than these is still to come; nor of an answer that was lost.
+        """
+        fresh = self._fresh(limit, wait)
+        known = self._held.union([delivery.entry for delivery in fresh])
+        with self.transport.server.guard() as redis:
+            rows = redis.xpending_range(self.topic, self.group, "-", "+", 1_000_000)
+        counts = {
+            row["message_id"]: row["times_delivered"] + 1
+            for row in rows
+            if row["message_id"].decode() not in known
+        }
+        return sorted(self._claim(counts, 0) + fresh, key=_age)
 
     def _fresh(self, limit: int, wait: float) -> list[Delivery]:
         block = int(wait * 1000) or None  # 0 would wait for ever
@@ -289,6 +328,11 @@ def _delivery(topic: str, name: bytes, fields: dict[bytes, bytes], count: int) -
         texts = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in fields.items()}
         body = orjson.dumps(texts)
     return Delivery(topic, body, name.decode(), count, _published(name))
+
+
+def _age(delivery: Delivery) -> tuple[int, int]:
+    milliseconds, _, number = delivery.entry.partition("-")
+    return int(milliseconds), int(number)
 
 
 def _published(name: bytes) -> float:

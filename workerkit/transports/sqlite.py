@@ -67,8 +67,11 @@ KEPT = 1000
 CHUNK = 2000
 """Entries that one transaction deletes, so that it holds the lock for milliseconds."""
 
-_LAPSED = "(p.until < ? OR p.until > ?)"
-"""Past its end, or so far from it that the clock must have been set back."""
+_LAPSED = "(p.until < ? OR p.until > ? OR (? AND p.consumer <> ?))"
+"""Past its end, or so far from it that the clock must have been set back.
+
+To who is `alone` also what others hold.
+"""
 
 POLL = 0.5
 """Seconds between looks when no datagram arrives."""
@@ -108,11 +111,11 @@ class SqliteTransport:
             ports = listening(db)
         self.nudge(ports)
 
-    def subscribe(self, topic: str, group: str) -> SqliteSubscription:
+    def subscribe(self, topic: str, group: str, *, alone: bool = False) -> SqliteSubscription:
         """Join *group* on *topic*; a new group starts at the oldest event kept."""
         with self.transaction() as db:
             db.execute("INSERT OR IGNORE INTO groups VALUES (?, ?, 0)", (topic, group))
-        return SqliteSubscription(self, topic, group)
+        return SqliteSubscription(self, topic, group, alone)
 
     def lag(self, topic: str, group: str) -> Lag:
         """What *group* has not settled of *topic*; all of it when the group is unknown."""
@@ -198,10 +201,11 @@ class SqliteTransport:
 class SqliteSubscription:
     """See `events.transport.Subscription`."""
 
-    def __init__(self, transport: SqliteTransport, topic: str, group: str) -> None:
+    def __init__(self, transport: SqliteTransport, topic: str, group: str, alone: bool) -> None:
         self.transport = transport
         self.topic = topic
         self.group = group
+        self.alone = alone
         self.consumer = f"{os.getpid()}-{uuid4().hex[:8]}"
         self._bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._bell.bind(("127.0.0.1", 0))
@@ -272,7 +276,7 @@ class SqliteSubscription:
         if not claiming and not self._anything_new():
             return []
         with self.transport.transaction() as db:
-            rows = self._lapsed(db, now, limit) if claiming else []
+            rows = self._lapsed(db, now, limit) if claiming or self.alone else []
             if len(rows) < limit:
                 rows += self._fresh(db, now, limit - len(rows))
         return [Delivery(self.topic, body, str(seq), n, at) for seq, body, at, n in rows]
@@ -283,9 +287,10 @@ class SqliteSubscription:
                 (SELECT cursor FROM groups WHERE topic = ?1 AND name = ?2), 0) LIMIT 1"""
             return db.execute(query, (self.topic, self.group)).fetchone() is not None
 
-    def _latest(self, now: float) -> float:
-        """No lease that was given by this clock ends later."""
-        return now + max(0.0, self.transport.lease) + 60.0
+    def _bounds(self, now: float) -> tuple[float, float, bool, str]:
+        """For _LAPSED; no lease that was given by this clock ends after the second."""
+        latest = now + max(0.0, self.transport.lease) + 60.0
+        return (now, latest, self.alone, self.consumer)
 
     def _anything_lapsed(self, now: float) -> bool:
         """Whether a lease has lapsed; looked for about once a second."""
@@ -293,8 +298,8 @@ class SqliteSubscription:
             return False
         with self.transport.guard() as db:
             query = f"SELECT 1 FROM pending p WHERE topic = ? AND name = ? AND {_LAPSED} LIMIT 1"
-            bounds = (self.topic, self.group, now, self._latest(now))
-            if db.execute(query, bounds).fetchone() is not None:
+            values = (self.topic, self.group, *self._bounds(now))
+            if db.execute(query, values).fetchone() is not None:
                 return True
         self._next_claim = time.monotonic() + min(1.0, self.transport.lease / 3)
         return False
@@ -305,7 +310,7 @@ class SqliteSubscription:
         rows: list[tuple[int, bytes, float, int]] = db.execute(
             "SELECT p.seq, m.body, m.published, p.count + 1 FROM pending p JOIN messages m "
             f"USING (seq) WHERE p.topic = ? AND p.name = ? AND {_LAPSED} ORDER BY p.seq LIMIT ?",
-            (self.topic, self.group, now, self._latest(now), limit),
+            (self.topic, self.group, *self._bounds(now), -1 if self.alone else limit),
         ).fetchall()
         db.executemany(
             "UPDATE pending SET consumer = ?, until = ?, count = ? "
