@@ -106,7 +106,7 @@ class Process:
         checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
         heartbeat = Heartbeat(project.state, self._member, f"{name}/heartbeat")
         workers: list[BaseWorker] = [
-            self.server, checkpointer, *self.consumers, self.relay, heartbeat
+            self.server, heartbeat, checkpointer, *self.consumers, self.relay
         ]  # fmt: skip
         self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
         self._facts: _Facts | None = None

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import os
 import socket
 import threading
+import time
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import orjson
 import pytest
 
-from tests.shops import until
+from tests.shops import free_port, until
+from workerkit.core.state import Member
 from workerkit.operate import status as asking
+from workerkit.state import open_state
 
 
 @contextmanager
@@ -98,3 +102,59 @@ def test_a_stopped_process_is_shown_as_it_says(shop):
     with answering(shop.port, 503, orjson.dumps(health)):
         (process,) = shop.call("status", "--json").json["processes"]
     assert (process["status"], process["workers"]) == ("stopped", [])
+
+
+def announce(shop, port: int, seconds: float, pid: int = 0) -> None:
+    """Say that a process runs there, for *seconds*."""
+    with closing(open_state(None, shop.path / ".workerkit")) as state:
+        here = socket.gethostname()
+        pid = pid or os.getpid()
+        state.announce(Member("one", "shop", "events", here, pid, port, time.time()), seconds)
+
+
+def test_a_process_on_a_free_port_is_found_until_it_stops(shop):
+    process = shop.start(port=0)
+    until(lambda: shop.call("status", "--json").json["processes"])
+    (found,) = shop.call("status", "--json").json["processes"]
+    assert (found["service"], found["status"]) == ("shop", "running")
+    assert found["port"] == process.port != shop.port
+    shop.close()
+    assert shop.call("status", "--json").json["processes"] == []
+
+
+@pytest.mark.parametrize("seconds", [10, -10])
+def test_a_process_whose_port_is_closed_is_gone(shop, seconds):
+    announce(shop, free_port(), seconds)
+    answer = shop.call("status", "--json").json
+    assert [process["status"] for process in answer["processes"]] == ["gone"]
+    assert answer["running"] is False
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(10, "silent"), (-10, "gone")])
+def test_a_process_that_hangs_is_silent_and_gone_when_its_heartbeat_lapsed(
+    shop, monkeypatch, seconds, status
+):
+    monkeypatch.setattr(asking, "TIMEOUT", 0.1)
+    announce(shop, shop.port, seconds)
+    with closing(socket.create_server(("127.0.0.1", shop.port))):
+        answer = shop.call("status", "--json")
+    assert [process["status"] for process in answer.json["processes"]] == [status]
+    assert answer.err == ""
+
+
+def test_what_else_has_taken_the_port_of_one_that_is_gone_is_nobodys_business(shop):
+    port = free_port()
+    announce(shop, port, -10, pid=2**22 + 1)
+    with answering(port, 404, b"no"):
+        answer = shop.call("status", "--json")
+    assert [process["status"] for process in answer.json["processes"]] == ["gone"]
+
+
+def test_a_state_that_cannot_be_read_stops_neither_a_process_nor_status(shop):
+    state = shop.path / ".workerkit" / "state.db"
+    state.parent.mkdir()
+    state.write_bytes(b"no database, but long enough to be seen as none" * 100)
+    shop.start(port=None)
+    answer = shop.call("status", "--json")
+    assert [process["status"] for process in answer.json["processes"]] == ["running"]
+    assert answer.err.startswith(f"warning: state {state}: file is not a database; only")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ..core.state import Member
     from ..operate.status import ProcessStatus, Status
+    from ..project import Project
 
 
 def status(
@@ -19,10 +21,22 @@ def status(
     from .opened import opened  # noqa: PLC0415
 
     with opened() as project:
-        found = look(project.file, project.environment.worker_host, project.state.members())
+        found = look(project.file, project.environment.worker_host, _members(project))
     if as_json:
         return show.json({"running": found.running, "processes": found.processes})
     return _show(found)
+
+
+def _members(project: Project) -> list[Member]:
+    """Who has announced itself; nobody when the state does not answer, and then it says so."""
+    from ..errors import StorageError  # noqa: PLC0415
+    from . import show  # noqa: PLC0415
+
+    try:
+        return project.state.members()
+    except StorageError as error:
+        show.warning(f"{error}; only the configured ports were asked")
+        return []
 
 
 def _show(found: Status) -> None:

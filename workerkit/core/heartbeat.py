@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import math
 from collections.abc import Callable
 
 from ..errors import StorageError
@@ -12,6 +12,9 @@ from .worker import BaseWorker
 
 PERIOD, LIFE = 5.0, 15.0
 """Seconds between two announcements, and how long one holds."""
+
+SILENCE = 60.0
+"""Seconds between two complaints about a state that does not answer."""
 
 
 class Heartbeat(BaseWorker):
@@ -24,7 +27,7 @@ class Heartbeat(BaseWorker):
         self.state = state
         self.member = member
         self.clock = clock or SystemClock()
-        self._silent = threading.Event()
+        self._complained = -math.inf
 
     def work(self) -> None:
         """Announce until stopped, then withdraw."""
@@ -38,8 +41,8 @@ class Heartbeat(BaseWorker):
     def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
-            self._silent.clear()
         except StorageError as error:
-            if not self._silent.is_set():
+            now = self.clock.monotonic()
+            if now >= self._complained + SILENCE:
+                self._complained = now
                 self.log.warning("the state does not answer", extra={"error": str(error)})
-            self._silent.set()

@@ -1,12 +1,13 @@
-"""What runs: the configured ports are asked what they say of themselves."""
+"""What runs: announced and configured ports are asked what they say of themselves."""
 
 from __future__ import annotations
 
 import http.client
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -69,17 +70,19 @@ class Status:
 
     @property
     def running(self) -> bool:
-        """Whether any process of ours answered."""
+        """Whether any process of ours has not gone."""
         return any(not p.foreign and p.status != "gone" for p in self.processes)
 
 
 def look(file: ProjectFile, host: str, members: Sequence[Member] = ()) -> Status:
     """Ask every port of *file* and of *members*, all at once; takes `TIMEOUT` seconds at most.
 
-    A member of this machine whose port is silent is `gone`: it was killed, or hangs.
+    A member of this machine that does not answer is `gone`, or `silent` while
+    it has its port and announces itself.
     """
     here = [m for m in members if m.host == socket.gethostname()]
-    asked = {**{m.port: f"{m.service} {m.mode}" for m in here}, **ports(file)}
+    configured = ports(file)
+    asked = {**{m.port: f"{m.service} {m.mode}" for m in here}, **configured}
     if not asked:
         return Status((), {})
     address = "127.0.0.1" if host in ("", "0.0.0.0") else "::1" if host == "::" else host
@@ -90,13 +93,13 @@ def look(file: ProjectFile, host: str, members: Sequence[Member] = ()) -> Status
             for port, answer in zip(asked, answers, strict=True)
             if answer is not None
         ]
-    answered = {process.port for process in found}
-    gone = [
-        ProcessStatus(m.service, m.mode, m.port, f"pid {m.pid}", "gone")
-        for m in here
-        if m.port not in answered
-    ]
-    return Status(tuple(found + gone), asked)
+    ours = [process for process in found if not process.foreign]
+    foreign = {process.port: process for process in found if process.foreign}
+    heard = {process.port for process in ours}
+    lost = [_lost(m, foreign.get(m.port)) for m in here if m.port not in heard]
+    held = {(process.port, _pid(process)) for process in lost}
+    others = [p for p in foreign.values() if p.port in configured and (p.port, _pid(p)) not in held]
+    return Status((*ours, *lost, *others), asked)
 
 
 def ports(file: ProjectFile) -> dict[int, str]:
@@ -140,6 +143,17 @@ def ask(host: str, port: int) -> tuple[str, Any] | None:
     if isinstance(health, dict) and keys <= health.keys() and isinstance(health["workers"], list):
         return "", health
     return f"answers /health with HTTP {answer.status}, which is not ours", None
+
+
+def _lost(member: Member, there: ProcessStatus | None) -> ProcessStatus:
+    """*member*, of which nothing was heard; *there* is what has its port now."""
+    lost = ProcessStatus(member.service, member.mode, member.port, f"pid {member.pid}", "gone")
+    has_port = there is not None and _pid(there) == _pid(lost)
+    return replace(lost, status="silent") if has_port and member.until > time.time() else lost
+
+
+def _pid(process: ProcessStatus) -> str:
+    return process.owner.partition(" (")[0]
 
 
 def _process(
