@@ -1,7 +1,9 @@
-"""Whether an open file is still the one that its name leads to."""
+"""SQLite's files: whether an open one is still what its name leads to, and how it keeps a log."""
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 
 from ..errors import StorageError
@@ -32,3 +34,24 @@ class SameFile:
             self._identity = identity
         elif identity != self._identity:
             raise StorageError(f"{self.what} {self.path}: another file is in its place; restart")
+
+
+def use_wal(db: sqlite3.Connection, patience: float = 5.0) -> None:
+    """Put the file of *db* into WAL mode, which it keeps.
+
+    SQLite's busy wait does not cover this step: of several processes that
+    make a new file at once, all but one would fail.
+
+    Raises:
+        sqlite3.Error: It cannot be written, or was locked for *patience* seconds.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > end:
+                raise
+        time.sleep(0.005)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.clock import Clock, SystemClock
-from ..core.files import SameFile
+from ..core.files import SameFile, use_wal
 from ..core.state import FORGOTTEN, Lease, Member
 from ..errors import StorageError
 
@@ -107,7 +107,7 @@ class SqliteState:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:
-            db.execute("PRAGMA journal_mode=WAL").close()
+            use_wal(db)
             db.execute("PRAGMA synchronous=NORMAL").close()
             db.executescript(_SCHEMA)
         except sqlite3.Error:

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import orjson
 
-from ..core.files import SameFile
+from ..core.files import SameFile, use_wal
 from ..errors import StorageError
 from ..events.transport import Delivery, Lag, Message
 
@@ -47,7 +47,7 @@ SELECT topic FROM found WHERE topic IS NOT NULL
 """Hops from topic to topic in the index; DISTINCT would read every entry of it."""
 
 _PRAGMAS = (
-    "journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000",
+    "synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000",
     "mmap_size=268435456",
 )  # fmt: skip
 
@@ -92,6 +92,7 @@ class SqliteTransport:
             self._db = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, timeout=5.0
             )
+            use_wal(self._db)
             for pragma in _PRAGMAS:
                 self._db.execute(f"PRAGMA {pragma}").close()
             if not self._db.execute(
