@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -229,6 +230,20 @@ def publishing(folder: Folder, numbers: range) -> Iterator[None]:
     thread.join(60)
 
 
+def freeze(folder: Folder, running: Running) -> None:
+    """Stop it at a moment at which it holds no lock that the others need."""
+    for _ in range(50):
+        os.kill(running.process.pid, signal.SIGSTOP)
+        try:
+            for file in folder.data.glob("*.db"):
+                with closing(sqlite3.connect(file, timeout=1.0, isolation_level=None)) as db:
+                    db.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError:
+            os.kill(running.process.pid, signal.SIGCONT)
+    raise AssertionError("always holds a lock")
+
+
 def settled_in_order(folder: Folder, count: int) -> None:
     until(lambda: len(folder.ledger()) >= count and folder.lag() == 0, 60)
     applied = [row[0] for row in folder.ask("SELECT id FROM ledger ORDER BY rowid")]
@@ -247,7 +262,7 @@ def test_a_killed_replica_is_succeeded_in_order(folder: Folder, replicas):
 
 def test_a_replica_that_was_frozen_while_idle_brings_nothing_out_of_order(folder: Folder, replicas):
     first, second = replicas
-    os.kill(first.process.pid, signal.SIGSTOP)
+    freeze(folder, first)
     with publishing(folder, range(1, 200)):
         until(lambda: begun_by(folder, second), 20)
         os.kill(first.process.pid, signal.SIGCONT)
