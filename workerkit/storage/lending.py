@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import SessionMisuse
+from .session import LENT_SESSION
 
 _LENT = "workerkit_lent"
 
@@ -65,13 +66,18 @@ class Loan:
 
 
 def take_back(engine: Engine) -> None:
-    """Let SQLAlchemy roll back, as it does after a failed flush: `Loan.valid` tells of it."""
+    """Let SQLAlchemy roll back, as it does after a failed flush: `Loan.valid` tells of it.
+
+    A connection that a handler has closed goes back to the pool at once; who
+    takes it out next must not meet the session that it was lent to.
+    """
 
     def rollback(connection: Connection) -> None:
         connection.info[_LENT] = False
 
     def reset(dbapi_connection: object, record: Any, reset_state: object) -> None:
         record.info[_LENT] = False
+        record.info.pop(LENT_SESSION, None)
 
     def invalidate(dbapi_connection: object, record: Any, error: object) -> None:
         record.info[_LENT] = False

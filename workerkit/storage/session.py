@@ -171,8 +171,6 @@ class LentSession(Session):
 
     def finish(self, *, commit: bool) -> None:
         """End the transaction; for the unit of work alone."""
-        if self._lent is not None and not self._lent.closed:
-            self._lent.info.pop(LENT_SESSION, None)
         self._lent = self._unsent = None
         try:
             if commit:
@@ -187,7 +185,7 @@ class LentSession(Session):
 
 
 LENT_SESSION = "workerkit_session"
-"""Where a lent connection's `info` has its session."""
+"""Where a lent connection's `info` has its session, until it goes back to the pool."""
 
 
 class UnreadResult:
