@@ -19,7 +19,7 @@ from .lanes import Lanes
 from .leadership import Leadership
 from .pipeline import Pipeline
 from .store import Store
-from .transport import Message, Subscription, Transport
+from .transport import Delivery, Message, Subscription, Transport
 from .worker import EventWorker, check_worker, worker_name
 
 STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
@@ -187,7 +187,7 @@ class EventConsumer(BaseWorker):
             return
         deliveries = subscription.receive(min(500, room), min(IDLE_TURN, self.lease / 3))
         if deliveries and not self.stopping.is_set():
-            self.lanes.route([Item(delivery) for delivery in deliveries])
+            self.lanes.route([Item(delivery) for delivery in self._not_held(deliveries)])
         elif deliveries:
             subscription.release(deliveries)
         self._broker_trouble = None
@@ -216,6 +216,13 @@ class EventConsumer(BaseWorker):
         self._broker_trouble = None
         self.clock.wait(self.stopping, min(IDLE_TURN, self.lease / 6))
         return False
+
+    def _not_held(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Without those that wait or run here: this process stood still, and renewed them late."""
+        if all(delivery.count == 1 for delivery in deliveries):
+            return deliveries
+        held = {item.delivery.entry for item in self.lanes.held() if item.delivery}
+        return [delivery for delivery in deliveries if delivery.entry not in held]
 
     def _feed_parked(self) -> None:
         now = self.clock.monotonic()

@@ -79,17 +79,16 @@ class Lane(BaseWorker):
             self._changed.notify_all()
 
     def work(self) -> None:
-        """Apply batches until stopped; what waits then is for `abandon`."""
+        """Apply batches until stopped; what waits then is for `abandon`.
+
+        A batch that ends the thread is left to its leases: they lapse, and the
+        deliveries come back with their count, to run alone in the end.
+        """
         while batch := self._take():
             try:
                 busy = self.apply(batch)
                 if busy is not None:
                     self.pace.learn(len(batch), busy)
-            except BaseException:
-                # Started again, the lane must find its events where they were.
-                with self._changed:
-                    self._waiting.extendleft(reversed(batch))
-                raise
             finally:
                 self.running = ()
 

@@ -68,9 +68,8 @@ class Lanes:
         return between + [item for lane in self.lanes for item in lane.abandon()]
 
     def held(self) -> list[Item]:
-        """What waits and what runs in lanes that live, for the renewal of leases."""
-        alive = [lane for lane in self.lanes if lane.alive]
-        return self._between + [item for lane in alive for item in lane.held()]
+        """What waits and what runs, for the renewal of leases."""
+        return self._between + [item for lane in self.lanes for item in lane.held()]
 
     def moving(self) -> bool:
         """Whether events are on their way between one lane and all of them.
