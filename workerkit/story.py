@@ -28,9 +28,9 @@ class Told:
     """One consumer's part of one event's story.
 
     `outcome` is applied, duplicate (applied by an earlier publication of the
-    same id), dead, parked or waiting. `attempts` counts the tries that were
-    seen. `seconds` is from publish until the outcome was seen here, which is
-    some 10 ms too late; None while there is none.
+    same id), dead, parked or waiting. `attempts` counts the tries. `seconds`
+    is from publish until the outcome was seen here, which is some 10 ms too
+    late; None while there is none.
     """
 
     consumer: str
@@ -171,7 +171,7 @@ def _told(watch: _Watch, settlement: Settlement) -> Told:
         attempts = max(1, settlement.attempts)
         seconds = time.time() - watch.sent.at
         return Told(watch.consumer, "dead", attempts, seconds, settlement.error)
-    if settlement.at < watch.sent.at and not watch.failed:
+    if settlement.at < watch.sent.at:
         return Told(watch.consumer, "duplicate", 0, None)
     return Told(watch.consumer, "applied", watch.failed + 1, time.time() - watch.sent.at)
 

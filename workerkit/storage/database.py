@@ -20,8 +20,13 @@ from .lending import guard_postgresql, guard_sqlite, say_misuse, take_back
 from .session import LENT_SESSION
 from .turnstile import Turnstile
 
-VERSION = 1
+VERSION = 2
 """Version of our tables that this release reads and writes."""
+
+_MIGRATIONS = {
+    2: "ALTER TABLE workerkit_inbox ADD COLUMN attempts INTEGER DEFAULT 0 NOT NULL",
+}
+"""What leads to a version from the one before; new tables come by themselves."""
 
 
 class Database:
@@ -91,9 +96,7 @@ class Database:
                         f"{VERSION}: upgrade workerkit"
                     )
                 if before < VERSION:
-                    tables.metadata.create_all(connection)
-                    connection.execute(tables.version.delete())
-                    connection.execute(tables.version.insert().values(version=VERSION))
+                    _bring_up(connection, before)
                 if migrate is not None:
                     migrate(connection)
                 return before, VERSION
@@ -208,6 +211,15 @@ class Database:
         ):
             connection.execute(f"PRAGMA {pragma}").close()
         guard_sqlite(connection, record.info)
+
+
+def _bring_up(connection: Connection, before: int) -> None:
+    if before:
+        for version in range(before + 1, VERSION + 1):
+            connection.exec_driver_sql(_MIGRATIONS[version])
+    tables.metadata.create_all(connection)
+    connection.execute(tables.version.delete())
+    connection.execute(tables.version.insert().values(version=VERSION))
 
 
 def current_version(connection: Connection) -> int:

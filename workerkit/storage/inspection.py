@@ -82,13 +82,18 @@ def settlements(
         parked.consumer == inbox.consumer, parked.source == inbox.source, parked.id == inbox.id
     )
     query = select(
-        inbox.id, inbox.state, inbox.at, parked.attempts, parked.error, parked.due
+        inbox.id,
+        inbox.state,
+        inbox.at,
+        func.coalesce(parked.attempts, inbox.attempts),
+        parked.error,
+        parked.due,
     ).select_from(tables.inbox.outerjoin(tables.parked, same))
     query = query.where(inbox.consumer == consumer, inbox.source == source, inbox.id.in_(ids))
     try:
         with database.read() as session:
             return {
-                id: Settlement(consumer, state, at, attempts or 0, error or "", due or 0.0)
+                id: Settlement(consumer, state, at, attempts, error or "", due or 0.0)
                 for id, state, at, attempts, error, due in session.execute(query)
             }
     except SQLAlchemyError as error:

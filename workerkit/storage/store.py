@@ -26,7 +26,7 @@ WITH RECURSIVE found (consumer) AS (
     UNION ALL SELECT (SELECT min(i.consumer) FROM workerkit_inbox i
                       WHERE i.consumer > found.consumer)
     FROM found WHERE found.consumer IS NOT NULL)
-SELECT i.consumer, i.state, i.at, COALESCE(p.attempts, 0), COALESCE(p.error, ''),
+SELECT i.consumer, i.state, i.at, COALESCE(p.attempts, i.attempts), COALESCE(p.error, ''),
        COALESCE(p.due, 0.0)
 FROM found JOIN workerkit_inbox i
      ON i.consumer = found.consumer AND i.source = :source AND i.id = :id
@@ -42,8 +42,8 @@ class Settlement:
     """What one consumer did with one event.
 
     `state` is applied, parked or dead; `at` and `due` in epoch seconds;
-    `attempts` counts the failed ones that are still known, and `error` is the
-    last of them.
+    `attempts` counts the failed ones, and `error` is the last of them while
+    the event is parked or dead.
     """
 
     consumer: str

@@ -26,9 +26,12 @@ inbox = Table(
     Column("id", String, primary_key=True),
     Column("state", String, nullable=False),
     Column("at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
-"""What a consumer has settled; `state` is applied, parked or dead; `at` in epoch seconds."""
+"""What a consumer has settled: `state` (applied, parked or dead) since `at` in epoch seconds,
+after so many failed `attempts`.
+"""
 
 fences = Table(
     "workerkit_fences",

@@ -157,7 +157,7 @@ class SqlUnitOfWork:
         try:
             connection.execute(delete(tables.parked).where(*where))
             connection.execute(insert(tables.parked), row)
-            self._mark(connection, key, state)
+            self._mark(connection, key, state, event.attempts)
         except SQLAlchemyError as error:
             raise self._failed(error) from error
 
@@ -175,7 +175,7 @@ class SqlUnitOfWork:
             )
             if gone.rowcount != 1:
                 return False
-            self._mark(connection, key, "applied")
+            self._mark(connection, key, "applied", event.attempts)
             return True
         except SQLAlchemyError as error:
             raise self._failed(error) from error
@@ -227,12 +227,13 @@ class SqlUnitOfWork:
                 self._session.finish(commit=False)
         self._close()
 
-    def _mark(self, connection: Connection, key: dict[str, str], state: str) -> None:
+    def _mark(self, connection: Connection, key: dict[str, str], state: str, attempts: int) -> None:
         inbox = tables.inbox
         where = [inbox.c[name] == value for name, value in key.items()]
-        changed = connection.execute(update(inbox).where(*where).values(state=state))
+        now = {"state": state, "at": time.time(), "attempts": attempts}
+        changed = connection.execute(update(inbox).where(*where).values(now))
         if changed.rowcount == 0:
-            connection.execute(insert(inbox), {**key, "state": state, "at": time.time()})
+            connection.execute(insert(inbox), {**key, **now})
         self.forget_starts(key["consumer"], (key["source"], key["id"]))
 
     def _begin(self) -> None:
