@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 import time
 from contextlib import closing
+from datetime import date
+from decimal import Decimal
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
 from workerkit.errors import StorageError
@@ -113,6 +118,64 @@ def test_what_is_unusual_is_applied(world, case):
     world.start(write)
     settled(world, 3)
     assert (world.outcomes(), world.applied()) == (["applied"] * 3, [1, 100, 101])
+
+
+class State(Enum):
+    OPEN = "open"
+
+
+class Strict(BaseModel):
+    """What is no string in Python, but is one in JSON."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: int
+    day: date
+    key: UUID
+    price: Decimal
+    state: State
+    tags: tuple[str, ...] = ()
+
+
+STRICT = {
+    "id": 1, "day": "2024-02-29", "key": "9226c2f7-8405-4987-bb6f-c433c219db57", "price": "1.50",
+    "state": "open", "tags": ["a"],
+}  # fmt: skip
+
+
+def test_a_strict_payload_takes_what_is_right_in_json(world):
+    seen = []
+
+    def handle(self, payload, context):
+        seen.append(payload)
+
+    world.publish(envelope(data=STRICT))
+    world.start(handle, payload=Strict)
+    settled(world, 1)
+    (payload,) = seen
+    assert (payload.day, payload.price, payload.state) == (
+        date(2024, 2, 29), Decimal("1.50"), State.OPEN,
+    )  # fmt: skip
+    assert (payload.key, payload.tags) == (UUID(STRICT["key"]), ("a",))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"id": "1"}, "id: Input should be a valid integer"),
+        ({"day": "2024-02-30"}, "day: "),
+        ({"price": True}, "price: "),
+        ({"state": "shut", "id": 1.5}, "and 1 more"),
+        ({"tags": "a"}, "tags: Input should be a valid array"),
+    ],
+)
+def test_a_strict_payload_takes_nothing_else(world, wrong, said):
+    world.publish(envelope(data={**STRICT, **wrong}))
+    world.start(write, payload=Strict)
+    settled(world, 1)
+    (letter,) = world.letters()
+    assert letter.error.startswith("InvalidPayload: ")
+    assert said in letter.error
 
 
 AWKWARD = {

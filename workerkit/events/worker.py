@@ -6,6 +6,7 @@ import typing
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from ..core.backoff import Retry
@@ -116,6 +117,9 @@ def payload_type(worker_class: type[EventWorker[Any]]) -> Any:
     return Any
 
 
+TOO_DEEP = "payload: nested too deeply"
+
+
 class PayloadReader:
     """Validates an event's data against the worker's payload type."""
 
@@ -130,14 +134,28 @@ class PayloadReader:
             InvalidPayload: It does not fit; the message names the first field that is wrong.
         """
         try:
-            return self._adapter.validate_python(data)
+            return self._validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "payload"
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
             raise InvalidPayload(f"{where}: {first['msg']}{more}") from None
         except RecursionError:
-            raise InvalidPayload("payload: nested too deeply") from None
+            raise InvalidPayload(TOO_DEEP) from None
+
+    def _validate(self, data: Any) -> Any:
+        try:
+            return self._adapter.validate_python(data)
+        except ValidationError:
+            # A strict date is a string in JSON, and only there: 2.5 µs more for such a model.
+            return self._adapter.validate_json(_json(data))
+
+
+def _json(data: Any) -> bytes:
+    try:
+        return orjson.dumps(data)
+    except TypeError:  # of what was JSON, orjson refuses only what is deeper than 254
+        raise InvalidPayload(TOO_DEEP) from None
 
 
 def check_worker(worker: EventWorker[Any]) -> None:
