@@ -178,7 +178,7 @@ def test_a_log_line_is_one_object_with_ids(logged):
 
 
 def test_a_large_batch_is_one_line_and_its_failures(logged):
-    LogHook().settled([*[record()] * 100, record("dead", error="Reject", message="no")])
+    LogHook().settled([*[record()] * 100, record("dead", error="Reject", message="Reject: no")])
     dead, summary = lines(logged)
     assert (dead["level"], dead["error"]) == ("ERROR", "Reject: no")
     assert (summary["applied"], summary["dead"]) == (100, 1)

@@ -14,6 +14,7 @@ log = logging.getLogger("workerkit.hooks")
 class Settled(NamedTuple):
     """One event reached an outcome; durations in seconds.
 
+    `error` is the failure's type and `message` the whole of it, type included;
     `deliveries` counts how often the transport handed it out; 1 is normal.
     A tuple, because a frozen dataclass takes three times as long to make.
     """

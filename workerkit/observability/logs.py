@@ -119,5 +119,5 @@ def _of(record: Settled) -> dict[str, Any]:
     if record.trace_id:
         shown["trace_id"] = record.trace_id
     if record.error:
-        shown["error"] = f"{record.error}: {record.message}"
+        shown["error"] = record.message
     return shown
