@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+import workerkit.events.consumer as consumer_module
 from workerkit.errors import Reject
 from workerkit.events.envelope import Event
 
@@ -51,6 +53,35 @@ def test_a_failing_event_is_parked_and_its_neighbours_are_applied(world):
     assert world.applied() == list(range(10))
     assert world.outcomes().count("parked") == 2
     assert world.store.counts() == {"parked": 0, "dead": 0, "outbox": 0}
+
+
+def test_the_inbox_tells_when_a_parked_event_was_applied_and_after_how_many_failures(world):
+    tried = []
+
+    def fail_twice(self, payload, context):
+        tried.append(time.time())
+        if context.attempt < 3:
+            raise RuntimeError("not yet")
+
+    world.publish(order(1))
+    world.start(fail_twice)
+    world.until(lambda: "applied" in world.outcomes())
+    (settlement,) = world.store.story("web", "e1")
+    assert (settlement.state, settlement.attempts) == ("applied", 2)
+    assert tried[1] < tried[2] - 1e-6 < settlement.at
+
+
+def test_a_failed_event_is_tried_again_when_it_is_due_not_at_the_next_look(world, monkeypatch):
+    monkeypatch.setattr(consumer_module, "PARKED_LOOK", 60.0)
+    monkeypatch.setattr(consumer_module, "IDLE_TURN", 60.0)
+
+    def fail_twice(self, payload, context):
+        if context.attempt < 3:
+            raise RuntimeError("not yet")
+
+    world.publish(*map(order, range(20)))
+    world.start(fail_twice, lease=180.0)
+    world.until(lambda: world.outcomes().count("applied") == 20)
 
 
 def test_the_last_failed_attempt_makes_a_dead_letter(world):
@@ -154,6 +185,42 @@ def test_an_expired_event_is_dropped_on_purpose(world):
     world.start(write)
     world.until(lambda: len(world.outcomes()) == 2)
     assert (sorted(world.outcomes()), world.applied()) == (["applied", "expired"], [2])
+
+
+def test_an_event_whose_lease_was_renewed_late_is_not_run_beside_itself(world):
+    calls, gate = [], threading.Event()
+
+    def wait(self, payload, context):
+        calls.append(payload.id)
+        gate.wait(20)
+        insert(context, payload.id)
+
+    world.transport.lease = 0.05
+    world.publish(order(0), order(1))
+    world.start(wait, concurrency=4, lease=60.0)
+    held = world.transport.groups["orders", "shop"].held
+    world.until(lambda: len(held) == 2 and all(hold.count > 3 for hold in held.values()))
+    gate.set()
+    world.until(lambda: len(world.outcomes()) == 2)
+    assert (sorted(calls), world.outcomes()) == ([0, 1], ["applied", "applied"])
+    world.until(lambda: world.transport.lag("orders", "shop").events == 0)
+
+
+def test_an_event_that_ends_its_lane_is_never_held_twice(world, monkeypatch):
+    deaths = []
+
+    def die(*_, **__):
+        deaths.append(consumer.held)
+        raise RuntimeError("a fault of the engine")
+
+    world.transport.lease = 0.05
+    consumer = world.start(write, lease=0.1)
+    monkeypatch.setattr(consumer.pipeline, "apply", die)
+    world.publish(order(1))
+    world.until(lambda: len(deaths) >= 4, 30)
+    monkeypatch.undo()
+    world.until(lambda: world.outcomes() == ["applied"], 30)
+    assert (set(deaths), world.applied()) == ({1}, [1])
 
 
 def test_stop_gives_back_what_was_not_started(world):

@@ -185,7 +185,8 @@ class EventConsumer(BaseWorker):
             self._room.clear()
             self.clock.wait(self._room, 0.05)
             return
-        deliveries = subscription.receive(min(500, room), min(IDLE_TURN, self.lease / 3))
+        wait = max(0.0, min(IDLE_TURN, self.lease / 3, self._until_due()))
+        deliveries = subscription.receive(min(500, room), wait)
         if deliveries and not self.stopping.is_set():
             self.lanes.route([Item(delivery) for delivery in self._not_held(deliveries)])
         elif deliveries:
@@ -224,12 +225,17 @@ class EventConsumer(BaseWorker):
         held = {item.delivery.entry for item in self.lanes.held() if item.delivery}
         return [delivery for delivery in deliveries if delivery.entry not in held]
 
+    def _until_due(self) -> float:
+        """Seconds until an event that was parked here is due."""
+        return self.pipeline.next_due - self.clock.time()
+
     def _feed_parked(self) -> None:
-        now = self.clock.monotonic()
-        if now < self._parked_look and self.clock.time() < self.pipeline.next_due:
+        now, is_due = self.clock.monotonic(), self._until_due() <= 0
+        if now < self._parked_look and not is_due:
             return
         self._parked_look = now + PARKED_LOOK
-        self.pipeline.next_due = math.inf
+        if is_due:
+            self.pipeline.next_due = math.inf
         due = self.store.due(self.name, 100, self.lease)
         if due:
             self._parked_look = now
@@ -297,4 +303,6 @@ class EventConsumer(BaseWorker):
             return False
         if not self._room.is_set():
             self._room.set()
+        if self._until_due() < IDLE_TURN:
+            subscription.wake()
         return True

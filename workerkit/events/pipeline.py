@@ -45,13 +45,15 @@ ENGINE_SIGNALS = (AlreadySettledError, RunAgain)
 class Result:
     """What became of a batch: records for the hooks, and what is left to do after the commit.
 
-    `now` is the batch's moment in epoch seconds.
+    `now` is the batch's moment in epoch seconds, `due` when the first of what
+    it parked is due.
     """
 
     now: float
     records: list[Settled] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     actions: list[Callable[[], None]] = field(default_factory=list)
+    due: float = math.inf
 
 
 Settle = Callable[[Sequence[Item], Sequence[Message]], bool]
@@ -353,7 +355,7 @@ class Pipeline:
         )
         uow.park(event)
         if not dead:
-            self.next_due = min(self.next_due, event.due)
+            result.due = min(result.due, event.due)
         record = self._record(item, "dead" if dead else "parked", result.now, duration)
         result.records.append(record._replace(error=type(error).__name__, message=shown))
 
@@ -374,6 +376,7 @@ class Pipeline:
 
     def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> None:
         """What follows the commit; dying in here loses nothing."""
+        self.next_due = min(self.next_due, result.due)
         if self.settle(items, result.messages) and uow is not None:
             self.store.sent(uow)
         for action in result.actions:
