@@ -21,9 +21,11 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture
-def postgresql_url(postgresql: PostgreSQL) -> str:
+def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
     """An empty PostgreSQL database."""
-    return postgresql.fresh()
+    url = postgresql.fresh()
+    yield url
+    postgresql.take_back(url)
 
 
 @pytest.fixture(scope="session")

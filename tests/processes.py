@@ -109,12 +109,16 @@ class Folder:
     def __init__(self, path: Path, redis_url: str | None = None) -> None:
         self.path = path
         self.redis_url = redis_url
-        self.environment = {**os.environ, **({"REDIS_URL": redis_url} if redis_url else {})}
         self.data = path / ".workerkit"
         self.database = self.data / "app.db"
         self.broker_file = self.data / "broker.db"
         self._started: list[Running] = []
         self.write()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What our processes are given."""
+        return {**os.environ, **({"REDIS_URL": self.redis_url} if self.redis_url else {})}
 
     def write(self, body: str = "pass", lease: float = LEASE) -> None:
         """Write the app; *body* is the first thing that its handler does with `order`."""
@@ -133,7 +137,7 @@ class Folder:
         )  # fmt: skip
 
     def broker(self) -> Broker:
-        return open_transport(self.redis_url, self.data, LEASE)
+        return open_transport(self.redis_url, self.broker_file.parent, LEASE)
 
     def pending(self) -> int:
         """Events that some consumer holds."""

@@ -11,34 +11,77 @@ import tempfile
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import pytest
 
 
 class PostgreSQL:
-    """A PostgreSQL server of our own, on a Unix socket; `fresh` makes a database a test."""
+    """A PostgreSQL server of our own, on a Unix socket; `fresh` gives a database to a test."""
 
     def __init__(self) -> None:
         self._programs = _postgres_programs()
         self._as: dict[str, Any] = _unprivileged() if os.geteuid() == 0 else {}
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._numbers = count(1)
+        self._empty: list[str] = []
         if self._as:
             os.chown(self._folder, self._as["user"], self._as["group"])
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Make a cluster and wait until it answers."""
-        data = self._folder / "data"
-        with (self._folder / "log").open("wb") as log:
+        with self._log() as log:
             subprocess.run(
-                [self._programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust",
+                [self._programs / "initdb", "-D", self._data, "-U", "postgres", "--auth=trust",
                  "--encoding=UTF8", "--locale=C", "--no-sync"],
                 stdout=log, stderr=log, cwd=self._folder, check=True, **self._as,
             )  # fmt: skip
+        self._serve()
+
+    def restart(self) -> None:
+        """End the server as if it crashed, and start it again with its data."""
+        self._end()
+        self._serve()
+
+    def fresh(self) -> str:
+        """The URL of an empty database under a name that was not used before."""
+        name = f"test_{next(self._numbers)}"
+        if self._empty:
+            self.run(f"ALTER DATABASE {self._empty.pop()} RENAME TO {name}")
+        else:
+            self.run(f"CREATE DATABASE {name}")
+        return f"postgresql://postgres@/{name}?host={self._folder}"
+
+    def take_back(self, url: str) -> None:
+        """Empty the database at *url* for the next test: making one takes 0.1 s, this 0.02."""
+        old, name = urlsplit(url).path[1:], f"empty_{next(self._numbers)}"
+        self.run(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            f"WHERE datname = '{old}' AND backend_type = 'client backend'"
+        )
+        self.run(f"ALTER DATABASE {old} RENAME TO {name}")
+        self.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public", name)
+        self._empty.append(name)
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        """Run *statement* as the superuser; by default outside of every test's database."""
+        import psycopg  # noqa: PLC0415
+
+        with psycopg.connect(self._address, dbname=database, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def stop(self) -> None:
+        """End the server and remove its files."""
+        if self._server is not None:
+            self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _serve(self) -> None:
+        with self._log() as log:
             self._server = subprocess.Popen(
-                [self._programs / "postgres", "-D", data, "-k", self._folder, "-h", "",
+                [self._programs / "postgres", "-D", self._data, "-k", self._folder, "-h", "",
                  "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"],
                 stdout=log, stderr=log, cwd=self._folder, **self._as,
             )  # fmt: skip
@@ -48,25 +91,18 @@ class PostgreSQL:
             assert time.monotonic() < end, "PostgreSQL did not start in time"
             time.sleep(0.05)
 
-    def fresh(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name}")
-        return f"postgresql://postgres@/{name}?host={self._folder}"
+    def _end(self) -> None:
+        """SIGQUIT: a shutdown in good order writes every database out, for seconds."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(30)
 
-    def run(self, statement: str) -> None:
-        """Run *statement* as the superuser, outside of every test's database."""
-        import psycopg  # noqa: PLC0415
+    def _log(self) -> BinaryIO:
+        return (self._folder / "log").open("ab")
 
-        with psycopg.connect(self._address, autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-    def stop(self) -> None:
-        """End the server and remove its files."""
-        if self._server is not None:
-            self._server.send_signal(signal.SIGINT)
-            self._server.wait(30)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
 
     @property
     def _address(self) -> str:

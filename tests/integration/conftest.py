@@ -80,7 +80,7 @@ class World:
         """The bodies of all events on *topic*."""
         return [entry.body for entry in self.transport.read(topic, "", 10_000)]
 
-    def until(self, fact: Callable[[], bool], timeout: float = 10.0) -> None:
+    def until(self, fact: Callable[[], bool], timeout: float = 30.0) -> None:
         end = time.monotonic() + timeout
         while not fact():
             assert time.monotonic() < end, f"did not happen: {Counter(self.outcomes())}"

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from functools import wraps
 
+import orjson
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -17,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.processes import until
 from workerkit.errors import Reject, SessionMisuse
 from workerkit.events.envelope import Event
+from workerkit.events.outbox import Relay
 
 BAD = 5
 ALL = list(range(10))
@@ -608,6 +610,34 @@ def test_connections_ended_by_the_server_are_no_attempts(world, postgresql):
     assert set(attempts) == {1}
     assert not {"dead", "parked"} & set(world.outcomes())
     world.until(lambda: world.consumer.trouble is None)
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_server_that_crashes_in_the_middle_delays_and_fails_nothing(world, postgresql):
+    attempts = []
+
+    def handle(self, payload, context):
+        insert(context, payload.id)
+        context.publish("next", {"id": payload.id})
+        attempts.append(context.attempt)
+        time.sleep(0.001)
+
+    world.store.outbox_lease = 0.1
+    consumer = world.start(handle, concurrency=2)
+    relay = Relay("shop", world.store, world.transport, period=0.05)
+    relay.start()
+    for turn in range(2):
+        world.publish(*map(order, range(turn * 300, turn * 300 + 300)))
+        world.until(lambda turn=turn: len(attempts) > turn * 300 + 50)
+        postgresql.restart()
+    world.until(lambda: world.transport.lag("orders", "shop").events == 0, 30)
+    world.until(lambda: world.store.counts()["outbox"] == 0, 30)
+    relay.stop(5)
+    assert world.applied() == list(range(600))
+    assert len({orjson.loads(body)["id"] for body in world.wire("next")}) == 600
+    assert set(attempts) == {1}
+    assert not {"dead", "parked"} & set(world.outcomes())
+    world.until(lambda: consumer.trouble is None)
 
 
 def test_an_isolated_event_is_never_run_again_for_its_neighbours_sake(world, written_as):

@@ -6,11 +6,13 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -65,13 +67,26 @@ def all_settled(world) -> bool:
     return world.transport.lag("orders", "shop").events == 0
 
 
+LOCK = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
+db.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+db.execute("ROLLBACK")
+"""
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Another program holds the write lock."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    command = [sys.executable, "-c", LOCK, path]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
         yield
-        other.execute("ROLLBACK")
+        other.communicate("")
+    assert other.returncode == 0
 
 
 @pytest.mark.parametrize("step", [-3600.0, -0.7, 3600.0, 10 * 365 * 86400.0])
@@ -117,7 +132,7 @@ def test_a_retry_is_not_put_off_for_as_long_as_the_clock_was_set_back(world, clo
     world.start(handle)
     world.until(lambda: "parked" in world.outcomes())
     clock.step = -3600
-    world.until(lambda: world.applied() == [1], 5)
+    world.until(lambda: world.applied() == [1])
 
 
 def test_a_lease_left_by_the_dead_lapses_although_the_clock_was_set_back(world, broker, clock):
@@ -126,7 +141,7 @@ def test_a_lease_left_by_the_dead_lapses_although_the_clock_was_set_back(world, 
     assert len(dead.receive(10, 0)) == 1
     clock.step = -3600
     world.start(write)
-    world.until(lambda: world.applied() == [1], 5)
+    world.until(lambda: world.applied() == [1])
 
 
 def test_follow_ups_left_in_the_outbox_go_out_although_the_clock_was_set_back(world, clock):
@@ -141,7 +156,7 @@ def test_follow_ups_left_in_the_outbox_go_out_although_the_clock_was_set_back(wo
     relay = Relay("shop", world.store, world.transport, period=0.05)
     relay.start()
     try:
-        world.until(lambda: len(world.wire("next")) == 1, 5)
+        world.until(lambda: len(world.wire("next")) == 1)
     finally:
         relay.stop(5)
 
@@ -162,7 +177,7 @@ def test_a_database_locked_by_another_program_delays_and_fails_nothing(world, is
     with locked(Path(world.database.url.database)):
         world.publish(*map(order, range(20)))
         world.start(handle, attributes={"isolate": isolate})
-        time.sleep(3.0)
+        time.sleep(1.0)
         assert (world.applied(), world.outcomes()) == ([], [])
     world.until(lambda: world.outcomes().count("applied") == 20)
     assert world.applied() == list(range(20))
@@ -201,8 +216,29 @@ def test_a_lock_that_lasts_shows_trouble_until_it_is_gone(world):
     world.until(lambda: consumer.trouble is None)
 
 
+def test_a_worker_shows_that_its_database_is_locked_and_goes_on_afterwards(folder):
+    """As long as it takes: the lock is waited for, 5 s, before there is anything to show."""
+    worker = folder.run().ready()
+    with locked(folder.database):
+        folder.publish(range(500))
+        until(lambda: worker.health()["status"] == "degraded")
+        assert "locked" in worker.health()["workers"][0]["trouble"]
+        assert folder.ledger() == []
+    until(lambda: folder.lag() == 0)
+    until(lambda: worker.health()["status"] == "running")
+    assert folder.ledger() == list(range(500))
+    assert folder.ask("SELECT count(*) FROM workerkit_parked") == [(0,)]
+    assert worker.stop() == 0
+
+
 def test_a_locked_broker_delays_and_loses_nothing(world, broker):
-    consumer = world.start(write)
+    gate = threading.Event()
+
+    def wait_and_write(self, payload, context):
+        assert payload.id < 10 or gate.wait(20)
+        write(self, payload, context)
+
+    consumer = world.start(wait_and_write)
     world.publish(*map(order, range(10)))
     world.until(lambda: len(world.applied()) == 10)
     with locked(broker.path):
@@ -211,7 +247,9 @@ def test_a_locked_broker_delays_and_loses_nothing(world, broker):
             world.publish(order(99))
         assert time.monotonic() - began < 2
     world.publish(*map(order, range(10, 20)))
+    world.until(lambda: consumer.held == 10)
     with locked(broker.path):
+        gate.set()
         world.until(lambda: "locked" in (consumer.trouble or ""))
     world.until(lambda: all_settled(world))
     assert world.applied() == list(range(20))
@@ -392,7 +430,7 @@ def test_a_database_deleted_under_a_worker_is_said_and_nothing_is_acknowledged(w
     for file in Path(world.database.url.database).parent.glob("shop.db*"):
         file.unlink()
     world.publish(*map(order, range(2, 10)))
-    world.until(lambda: consumer.trouble is not None, 5)
+    world.until(lambda: consumer.trouble is not None)
     assert world.transport.lag("orders", "shop").events == 8
     assert "shop.db" in (consumer.trouble or "")
 
@@ -403,7 +441,7 @@ def test_a_broker_deleted_under_a_worker_is_said(world, broker):
     world.until(lambda: world.applied() == [1])
     for file in broker.path.parent.glob("broker.db*"):
         file.unlink()
-    world.until(lambda: consumer.trouble is not None, 5)
+    world.until(lambda: consumer.trouble is not None)
     assert "broker.db" in (consumer.trouble or "")
     with pytest.raises(StorageError, match=r"broker\.db"):
         world.publish(order(2))
