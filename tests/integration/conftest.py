@@ -37,7 +37,7 @@ class World:
         self.database.upgrade()
         with self.database.engine.begin() as connection:
             connection.exec_driver_sql("CREATE TABLE applied (id INTEGER)")
-        self.store = SqlStore(self.database)
+        self.store = SqlStore(self.database, outbox_lease=0.5)
         self.recorder = Recorder()
         self.consumer: EventConsumer | None = None
         self._consumers: list[EventConsumer] = []
