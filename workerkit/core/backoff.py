@@ -38,3 +38,7 @@ class Retry:
     def wait(self, failures: int, draw: float | None = None) -> float:
         """Seconds to wait after *failures*; *draw* in [0, 1) replaces the random number."""
         return self.ceiling(failures) * (random.random() if draw is None else draw)
+
+
+STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
+"""Waits while our own storage or broker is in trouble."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.backoff import Retry
+from ..core.backoff import STORAGE_BACKOFF
 from ..core.clock import Clock, SystemClock
 from ..core.hooks import Hook
 from ..core.loop import EventLoop
@@ -21,9 +21,6 @@ from .pipeline import Pipeline
 from .store import Store
 from .transport import Delivery, Message, Subscription, Transport
 from .worker import EventWorker, check_worker, worker_name
-
-STORAGE_BACKOFF = Retry(attempts=1_000_000, first=0.1, factor=2.0, cap=5.0)
-"""Waits while our own storage or broker is in trouble."""
 
 BLAMED_AFTER = 3
 """Failures of the storage with one batch after which a storage that works is not at fault."""

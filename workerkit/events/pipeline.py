@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.clock import Clock
+from ..core.failure import describe, trace
 from ..core.hooks import Hook, Outcome, Settled, tell
 from ..core.loop import EventLoop
 from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
-from .failure import describe, trace
 from .item import Item
 from .store import ParkedEvent, RunAgain, Store, UnitOfWork
 from .transport import Message
