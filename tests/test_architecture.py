@@ -21,7 +21,7 @@ RULES = Rules(
         ["transports", "state", "storage", "observability"],
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
         ["project"],
-        ["publisher", "process"],
+        ["publisher", "process", "trigger"],
         ["story"],
         ["testing"],
         ["cli"],

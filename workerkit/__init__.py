@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core.backoff import Retry
+    from .cron.job import CronJob, RunContext
     from .errors import ConfigurationError, Reject, StorageError, WorkerkitError
     from .events.worker import EventContext, EventWorker
     from .project import Project, Service, Settings
 
 _HOMES = {
     "ConfigurationError": "errors",
+    "CronJob": "cron.job",
     "EventContext": "events.worker",
     "EventWorker": "events.worker",
     "Project": "project",
     "Reject": "errors",
+    "RunContext": "cron.job",
     "Retry": "core.backoff",
     "Service": "project",
     "Settings": "project",
@@ -26,11 +29,13 @@ _HOMES = {
 
 __all__ = [
     "ConfigurationError",
+    "CronJob",
     "EventContext",
     "EventWorker",
     "Project",
     "Reject",
     "Retry",
+    "RunContext",
     "Service",
     "Settings",
     "StorageError",

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 
 from .config.settings import Mode
-from .core.heartbeat import Heartbeat
+from .core.clock import SystemClock
+from .core.heartbeat import PERIOD, Heartbeat
+from .core.loop import EventLoop
 from .core.state import Member
 from .core.supervisor import Supervisor
 from .core.worker import BaseWorker
+from .cron.watch import Watch
+from .cron.worker import THREADS, CronWorker
 from .errors import ConfigurationError, StorageError
 from .events.consumer import EventConsumer
 from .events.outbox import Relay
 from .observability.admin import admin_app, beside
-from .observability.health import Health, Tally, WorkerHealth
+from .observability.health import Health, Tally, WorkerHealth, consumer_health, job_health
 from .observability.logs import LogHook
 from .observability.metrics import Metrics
 from .observability.server import HttpServer
+from .observability.trigger import trigger_route
 from .project import Project
 from .storage.checkpoints import Checkpointer
-from .storage.database import VERSION, current_version
 from .transports.sqlite import SqliteTransport
 
 PARTS: dict[Mode, tuple[Mode, ...]] = {
@@ -73,7 +79,9 @@ class Process:
     """Service *name* in *mode*; `port` None takes the one of the project file.
 
     The server starts first, so that a taken port stops a start before any
-    event is taken, and ends last, so that a drain can be watched.
+    event is taken, and ends last, so that a drain can be watched. *ask_to_end*
+    is called when the process must be started anew, for the reason in
+    `restart_reason`.
     """
 
     def __init__(
@@ -84,6 +92,7 @@ class Process:
         *,
         concurrency: int | None = None,
         port: int | None = None,
+        ask_to_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.project = project
         self.name = project.check(name)
@@ -96,17 +105,26 @@ class Process:
                 f"service {name!r} has nothing for mode {mode!r}; it has: {there}"
             )
         self.started_at = time.time()
+        self.id = f"{socket.gethostname()}/{os.getpid()}/{token_hex(4)}"
+        self.restart_reason: str | None = None
+        self._ask_to_end = ask_to_end
+        self._loop = EventLoop()
         self.tally = Tally()
         self.metrics = Metrics({"service": name, "mode": mode, "version": version("workerkit")})
         self.metrics.watch(self.health)
         self.consumers = self._consumers(concurrency) if "events" in parts else []
+        self.cron = self._cron(concurrency) if "cron" in parts else None
         topics = [consumer.worker.topic for consumer in self.consumers]
         self.relay = Relay(name, project.store(name), project.transport, topics=topics)
         self.server = self._server("api" in parts, port)
         checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
-        heartbeat = Heartbeat(project.state, self._member, f"{name}/heartbeat")
+        heartbeat = Heartbeat(
+            project.state, self._member, f"{name}/heartbeat",
+            period=min(PERIOD, project.file.lease / 3),
+        )  # fmt: skip
         workers: list[BaseWorker] = [
-            self.server, heartbeat, checkpointer, *self.consumers, self.relay
+            self.server, heartbeat, checkpointer, self.relay,
+            *([self.cron] if self.cron else ()), *self.consumers,
         ]  # fmt: skip
         self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
         self._facts: _Facts | None = None
@@ -124,23 +142,27 @@ class Process:
             StorageError: The database or the broker does not answer.
             StartStopError: The port is taken.
         """
-        self._prepare_tables()
+        self.project.prepare(self.name)
         self.supervisor.start()
 
     def stop(self, timeout: float = 25.0) -> int:
-        """Drain within *timeout* seconds; return how many events were given back."""
+        """Drain within *timeout* seconds; how many events were given back, and jobs not ended."""
+        if self.cron is not None:  # beside the others, or a long job would take all of their time
+            threading.Thread(target=self.cron.stop, args=(timeout,), daemon=True).start()
         self.supervisor.stop(timeout)
-        return sum(consumer.released for consumer in self.consumers)
+        left = self.cron.left if self.cron else 0
+        return left + sum(consumer.released for consumer in self.consumers)
 
     def live(self) -> bool:
         """Whether every worker's loop still turns; says nothing about servers elsewhere."""
         now = time.monotonic()
-        return all(now - consumer.beat < STALE for consumer in self.consumers)
+        looping = [*self.consumers, *([self.cron] if self.cron else ())]
+        return all(now - worker.beat < STALE for worker in looping)
 
     def health(self) -> Health:
         """What the process does now, and what waits for it."""
         facts = self._look()
-        workers = tuple(self._worker_health(consumer, facts) for consumer in self.consumers)
+        workers = (*self._consumers_health(facts), *self._jobs_health(facts))
         trouble = facts.trouble or self.relay.trouble
         degraded = trouble is not None or any(w.status == "degraded" for w in workers)
         ended = self.supervisor.stopping.is_set() or not self.supervisor.alive
@@ -156,23 +178,22 @@ class Process:
             outbox=facts.counts.get("outbox", 0),
         )
 
-    def _worker_health(self, consumer: EventConsumer, facts: _Facts) -> WorkerHealth:
-        events, oldest = facts.lags.get(consumer.name, (0, 0.0))
-        seen = self.tally.of(consumer.pipeline.name)
-        trouble = consumer.trouble or facts.trouble
-        return WorkerHealth(
-            name=consumer.pipeline.name,
-            kind="event",
-            topic=consumer.worker.topic,
-            status="stopped" if not consumer.alive else "degraded" if trouble else "running",
-            last_job_at=seen.last_job_at,
-            jobs_processed=seen.jobs_processed,
-            jobs_failed=seen.jobs_failed,
-            lag=events,
-            oldest_event_age=oldest,
-            groups_lost=consumer.groups_lost,
-            trouble=trouble,
-        )
+    def _consumers_health(self, facts: _Facts) -> Iterator[WorkerHealth]:
+        for consumer in self.consumers:
+            lag = facts.lags.get(consumer.name, (0, 0.0))
+            yield consumer_health(
+                consumer, self.tally.of(consumer.pipeline.name), lag, facts.trouble
+            )
+
+    def _jobs_health(self, facts: _Facts) -> Iterator[WorkerHealth]:
+        if self.cron is not None:
+            for job in self.cron.facts():
+                yield job_health(self.cron, job, self.tally.of(job.name), facts.trouble)
+
+    def _restart(self, reason: str) -> None:
+        """A new process is needed: let this one drain and end."""
+        self.restart_reason = reason
+        self._ask_to_end()
 
     def _look(self) -> _Facts:
         now = time.monotonic()
@@ -190,19 +211,6 @@ class Process:
         except StorageError as error:
             return _Facts(now, lags, {}, str(error))
 
-    def _prepare_tables(self) -> None:
-        database = self.project.database(self.name)
-        if database.sqlite:
-            database.upgrade(self.service.migrate)
-            return
-        with database.read() as session:
-            found = current_version(session.connection())
-        if found != VERSION:
-            raise ConfigurationError(
-                f"{database.shown} has tables of version {found}, needed is {VERSION}: "
-                f"run `workerkit db upgrade {self.name}`"
-            )
-
     def _consumers(self, concurrency: int | None) -> list[EventConsumer]:
         lanes = concurrency or self.project.environment.worker_concurrency
         lanes = lanes or self.project.file.services[self.name].concurrency
@@ -218,13 +226,28 @@ class Process:
                 batch_seconds=SQLITE_BATCH if sqlite else SERVER_BATCH,
                 hooks=[self.metrics, self.tally, LogHook()],
                 state=self.project.state,
+                loop=self._loop,
             )
             for worker in self.service.events
         ]
 
+    def _cron(self, concurrency: int | None) -> CronWorker:
+        clock, lease = SystemClock(), self.project.file.lease
+        return CronWorker(
+            self.name,
+            self.service.cron,
+            self.project.ledger(self.name),
+            Watch(self.project.state, lease, clock),
+            self.id,
+            restart=self._restart,
+            threads=concurrency or self.project.environment.worker_concurrency or THREADS,
+            loop=self._loop,
+            hooks=[self.metrics, self.tally, LogHook()],
+        )
+
     def _member(self) -> Member:
         return Member(
-            id=f"{socket.gethostname()}-{os.getpid()}-{self.name}-{self.mode}",
+            id=self.id,
             service=self.name,
             mode=self.mode,
             host=socket.gethostname(),
@@ -242,7 +265,10 @@ class Process:
     def _server(self, with_api: bool, port: int | None) -> HttpServer:
         if port is None:
             port = port_of(self.project, self.name, self.mode)
-        app = admin_app(self.health, self.live, self.metrics)
+        more = []
+        if self.cron is not None:
+            more.append(trigger_route(self.name, set(self.cron.entries), self.cron.trigger))
+        app = admin_app(self.health, self.live, self.metrics, more=more)
         if with_api:
             assert self.service.api is not None
             app = beside(self.service.api(), app)

@@ -12,11 +12,16 @@ from .config.settings import Environment, Mode, redis_url
 from .core.loading import load, unknown
 from .core.state import State
 from .core.user_code import where_it_failed
+from .cron.job import CronJob, check_job, job_name
+from .cron.line import Entry
+from .cron.worker import entries_of
 from .errors import ConfigurationError, WorkerkitError
 from .events.outbox import Outbox
-from .events.worker import EventWorker, check_worker
+from .events.worker import EventWorker, check_worker, worker_name
 from .state import open_state
-from .storage.database import Database
+from .storage.database import VERSION, Database
+from .storage.inspection import table_version
+from .storage.runs import SqlLedger
 from .storage.store import SqlStore
 from .transports import open_transport
 
@@ -45,6 +50,7 @@ class Service:
     """What a service's `wire` returns.
 
     `api` builds the ASGI application; it is called in processes that serve it.
+    `events` handle the events of one topic each, `cron` are its jobs.
     `migrate` brings the service's own tables up to date; it runs inside the
     transaction that upgrades ours, at every start, so it must be idempotent.
     """
@@ -52,13 +58,25 @@ class Service:
     name: str
     api: Callable[[], ASGIApp] | None = None
     events: Sequence[EventWorker[Any]] = ()
+    cron: Sequence[CronJob] = ()
     migrate: Callable[[Connection], None] | None = None
 
     @property
     def modes(self) -> tuple[Mode, ...]:
         """The modes that it has workers for, without the combined ones."""
-        has: dict[Mode, bool] = {"api": self.api is not None, "events": bool(self.events)}
+        has: dict[Mode, bool] = {
+            "api": self.api is not None, "events": bool(self.events), "cron": bool(self.cron)
+        }  # fmt: skip
         return tuple(mode for mode, there in has.items() if there)
+
+    @property
+    def parts(self) -> list[str]:
+        """What it is made of, by name."""
+        return [
+            *(["an API"] if self.api else []),
+            *(f"{worker_name(worker)} on {worker.topic}" for worker in self.events),
+            *(f"{job_name(job)} ({check_job(job).words()})" for job in self.cron),
+        ]
 
 
 class Project:
@@ -110,6 +128,10 @@ class Project:
         """The database of service *name*: DATABASE_URL, the project file, or a file of its own."""
         return self.store(name).database
 
+    def ledger(self, name: str) -> SqlLedger:
+        """The runs of service *name*'s jobs, in its database."""
+        return SqlLedger(self.database(name), Outbox(name, self.store(name), self.transport))
+
     def service(self, name: str, mode: Mode = "all") -> Service:
         """Service *name* as its `wire` builds it for *mode*; built once.
 
@@ -119,9 +141,8 @@ class Project:
         """
         if (name, mode) not in self._services:
             entry = self.file.services[self.check(name)]
-            store = self.store(name)
-            outbox = Outbox(name, store, self.transport)
-            settings = Settings(name, mode, store.database, outbox, self.data)
+            outbox = Outbox(name, self.store(name), self.transport)
+            settings = Settings(name, mode, self.database(name), outbox, self.data)
             try:
                 service = load(entry.wire, self.folder)(settings)
             except WorkerkitError:
@@ -177,6 +198,32 @@ class Project:
                 found.setdefault(worker.topic, []).append(name)
         return dict(sorted(found.items()))
 
+    def jobs(self, service: str | None = None) -> dict[str, Entry]:
+        """The jobs of *service*, or of every service, by `service/job`."""
+        names = [self.check(service)] if service else list(self.file.services)
+        found: dict[str, Entry] = {}
+        for name in names:
+            found.update(entries_of(name, self.service(name).cron))
+        return found
+
+    def prepare(self, name: str) -> None:
+        """See that the tables of service *name* are up to date: SQLite's are brought there.
+
+        Raises:
+            ConfigurationError: Those of a server are not.
+            StorageError: The database cannot be reached.
+        """
+        database = self.database(name)
+        if database.sqlite:
+            self.upgrade(name)
+            return
+        found = table_version(database)
+        if found != VERSION:
+            raise ConfigurationError(
+                f"{database.shown} has tables of version {found}, needed is {VERSION}: "
+                f"run `workerkit db upgrade {name}`"
+            )
+
     def upgrade(self, name: str) -> tuple[int, int]:
         """Bring the tables of service *name* up to date; return the versions before and after.
 
@@ -199,7 +246,8 @@ def check_service(service: object, name: str, wire: str) -> None:
     """Refuse what *wire* returned for service *name* when it can never work.
 
     Raises:
-        ConfigurationError: No Service, another name, or two workers on one topic.
+        ConfigurationError: No Service, another name, two workers on one topic, or a
+            job that is wrong or there twice.
     """
     if not isinstance(service, Service):
         raise ConfigurationError(f"{wire} returned {service!r}, must be a Service")
@@ -211,3 +259,4 @@ def check_service(service: object, name: str, wire: str) -> None:
         if worker.topic in topics:
             raise ConfigurationError(f"{name} has two workers on topic {worker.topic!r}")
         topics.add(worker.topic)
+    entries_of(name, service.cron)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workerkit.core.heartbeat import LIFE, PERIOD, Heartbeat
+from workerkit.core.heartbeat import LIVES, PERIOD, Heartbeat
 from workerkit.core.state import Member
 from workerkit.errors import StorageError
 from workerkit.state.memory import MemoryState
@@ -43,7 +43,7 @@ class Noting(MemoryState):
         if self.silent:
             raise StorageError("redis://here: Connection refused")
         super().announce(member, seconds)
-        assert self.members()[0].until == self.clock.time() + LIFE
+        assert self.members()[0].until == self.clock.time() + LIVES * PERIOD
 
     def withdraw(self, id) -> None:
         self.told.append((self.clock.monotonic(), "withdraw"))
@@ -66,7 +66,7 @@ def test_a_process_announces_itself_every_five_seconds_and_withdraws(beating):
     state = beating(12)
     assert state.told == [(0, "announce"), (5, "announce"), (10, "announce"), (15, "withdraw")]
     assert state.members() == []
-    assert LIFE == 3 * PERIOD
+    assert LIVES * PERIOD == 3 * PERIOD
 
 
 def test_a_state_that_does_not_answer_is_said_once_a_minute_and_stops_nobody(beating, caplog):

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import WorkerkitError
-from . import db, demo, dlq, doctor, events, publish, status
+from . import check, cron, db, demo, dlq, doctor, events, publish, status
 from .group import Group
 
 app = typer.Typer(
@@ -98,7 +98,9 @@ def sidecar(
 app.command(cls=publish.WaitCommand)(publish.publish)
 app.add_typer(events.app, name="events")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(cron.app, name="cron")
 app.command()(status.status)
+app.command()(check.check)
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
 app.command()(demo.demo)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..cron.line import Entry
     from ..project import Project
     from ..storage.database import Database
+    from ..storage.runs import SqlLedger
 
 
 def open_here() -> Project:
@@ -36,6 +38,31 @@ def databases(project: Project, service: str | None = None) -> dict[str, Databas
     """The databases of *service*, or of every service, by the service's name."""
     names = [project.check(service)] if service else list(project.file.services)
     return {name: project.database(name) for name in names}
+
+
+def ledgers(project: Project, jobs: Iterable[str]) -> dict[str, SqlLedger]:
+    """The ledgers of the services of *jobs*, by service; without those that have no tables yet."""
+    from ..storage.database import VERSION  # noqa: PLC0415
+    from ..storage.inspection import table_version  # noqa: PLC0415
+
+    services = {job.partition("/")[0] for job in jobs}
+    return {
+        name: project.ledger(name)
+        for name in sorted(services)
+        if table_version(project.database(name)) >= VERSION
+    }
+
+
+@contextmanager
+def job_ledger(name: str) -> Iterator[tuple[Entry, SqlLedger]]:
+    """Job *name* of the project here, and the ledger that knows it."""
+    from ..operate.jobs import find_job  # noqa: PLC0415
+
+    with opened() as project:
+        entry = find_job(project.jobs(), name)
+        service = entry.name.partition("/")[0]
+        project.prepare(service)
+        yield entry, project.ledger(service)
 
 
 @contextmanager

@@ -64,13 +64,20 @@ def run(request: Request, folder: Path) -> int:
 
 def _run_one(project: Project, name: str, mode: Mode, request: Request, received: Signals) -> int:
     set_up(project.environment.log_format, name)
-    process = Process(project, name, mode, concurrency=request.concurrency, port=request.port)
+    process = Process(
+        project, name, mode, concurrency=request.concurrency, port=request.port,
+        ask_to_end=received.first.set,
+    )  # fmt: skip
     process.start()
     _tune_collector()
     _say(f"{name} {mode}: running on port {process.port}, pid {os.getpid()}")
     received.wait()
     given_back = process.stop(project.environment.worker_drain_timeout)
     _say(f"{name} {mode}: stopped, gave back {given_back}")
+    if process.restart_reason and not received.number:
+        _say(f"{name} {mode}: starting anew, as {process.restart_reason}")
+        # A thread that hangs ends with its process only; this one keeps its number and its parent.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return received.exit_code
 
 

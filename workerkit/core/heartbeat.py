@@ -10,22 +10,31 @@ from .clock import Clock, SystemClock
 from .state import Member, State
 from .worker import BaseWorker
 
-PERIOD, LIFE = 5.0, 15.0
-"""Seconds between two announcements, and how long one holds."""
+PERIOD = 5.0
+"""Seconds between two announcements, when nothing else is said."""
+
+LIVES = 3
+"""Periods for which an announcement holds."""
 
 SILENCE = 60.0
 """Seconds between two complaints about a state that does not answer."""
 
 
 class Heartbeat(BaseWorker):
-    """Announces *member* every PERIOD seconds; a state that does not answer stops nobody."""
+    """Announces *member* every *period* seconds; a state that does not answer stops nobody."""
 
     def __init__(
-        self, state: State, member: Callable[[], Member], name: str, clock: Clock | None = None
+        self,
+        state: State,
+        member: Callable[[], Member],
+        name: str,
+        clock: Clock | None = None,
+        period: float = PERIOD,
     ) -> None:
         super().__init__(name)
         self.state = state
         self.member = member
+        self.period = period
         self.clock = clock or SystemClock()
         self._complained = -math.inf
 
@@ -33,8 +42,8 @@ class Heartbeat(BaseWorker):
         """Announce until stopped, then withdraw."""
         member = self.member()
         while True:
-            self._try(lambda: self.state.announce(member, LIFE))
-            if self.clock.wait(self.stopping, PERIOD):
+            self._try(lambda: self.state.announce(member, LIVES * self.period))
+            if self.clock.wait(self.stopping, self.period):
                 break
         self._try(lambda: self.state.withdraw(member.id))
 

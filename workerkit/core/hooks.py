@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol
 
 Outcome = Literal["applied", "duplicate", "parked", "dead", "expired"]
+RunOutcome = Literal["succeeded", "failed", "timed_out", "skipped", "abandoned"]
 
 log = logging.getLogger("workerkit.hooks")
 
@@ -33,6 +35,33 @@ class Settled(NamedTuple):
     deliveries: int = 1
 
 
+class Ran(NamedTuple):
+    """One tick of one job came to an outcome.
+
+    `tick` in epoch seconds; `late` is how many seconds after it the run
+    began, `duration` how many it took, both 0 when there was none; `rows` is
+    what the job says it touched. `error` is the failure's type, `message`
+    all of it, or why the tick was left out.
+    """
+
+    service: str
+    job: str
+    tick: float
+    outcome: RunOutcome
+    late: float = 0.0
+    duration: float = 0.0
+    rows: int = 0
+    error: str = ""
+    message: str = ""
+
+
+class RunHook(Protocol):
+    """Receives how the ticks of jobs ended, on the thread of a job: be quick."""
+
+    def ran(self, record: Ran) -> None:
+        """Take *record*; an error raised here is logged and goes no further."""
+
+
 class Hook(Protocol):
     """Receives what was settled, a batch at a time, on the lane's thread: be quick."""
 
@@ -43,7 +72,20 @@ class Hook(Protocol):
 def tell(hooks: Sequence[Hook], records: Sequence[Settled]) -> None:
     """Hand *records* to every hook; a broken hook must not stop a worker."""
     for hook in hooks:
-        try:
+        with _guarded(hook):
             hook.settled(records)
-        except Exception:
-            log.exception("hook failed", extra={"hook": type(hook).__name__})
+
+
+def tell_run(hooks: Sequence[RunHook], record: Ran) -> None:
+    """Hand *record* to every hook, as `tell` does."""
+    for hook in hooks:
+        with _guarded(hook):
+            hook.ran(record)
+
+
+@contextmanager
+def _guarded(hook: object) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("hook failed", extra={"hook": type(hook).__name__})

@@ -6,6 +6,7 @@ import heapq
 import logging
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
+from random import Random
 
 import schedule
 
@@ -29,14 +30,24 @@ class TimedJob(schedule.Job):
     next_run: datetime
 
     def __init__(
-        self, name: str, expression: Expression, action: Action, clock: Clock, first: datetime
+        self,
+        name: str,
+        expression: Expression,
+        action: Action,
+        clock: Clock,
+        first: datetime,
+        jitter: float,
     ) -> None:
         super().__init__(1)
         self.name = name
         self.expression = expression
         self.action = action
         self.clock = clock
-        self.next_run = first
+        self.jitter = jitter
+        self._go_to(first)
+
+    def __lt__(self, other: object) -> bool:
+        return isinstance(other, TimedJob) and self.due < other.due
 
     def __str__(self) -> str:
         return f"{self.name} ({self.expression.words()})"
@@ -46,7 +57,7 @@ class TimedJob(schedule.Job):
     @property
     def should_run(self) -> bool:
         """Whether its tick is due."""
-        return self.clock.time() >= self.next_run.timestamp()
+        return self.clock.time() >= self.due
 
     def run(self) -> object:
         """Act on the tick; an error is logged, so that it holds up no other job."""
@@ -59,12 +70,18 @@ class TimedJob(schedule.Job):
         following = self.expression.next(self.next_run, tick)
         if following is None:
             return schedule.CancelJob
-        self.next_run = following
+        self._go_to(following)
         return None
 
     def skip_to(self, tick: datetime) -> None:
         """From within its action: go on after *tick*, a later time than the present tick's."""
         self.next_run = max(self.next_run, tick)
+
+    def _go_to(self, tick: datetime) -> None:
+        self.next_run = tick
+        self.due = tick.timestamp()
+        if self.jitter:
+            self.due += Random(f"{self.name} {self.due}").uniform(0.0, self.jitter)
 
 
 class Timetable(schedule.Scheduler):
@@ -81,9 +98,17 @@ class Timetable(schedule.Scheduler):
         self.clock = clock
 
     def add(
-        self, name: str, expression: Expression, action: Action, last_tick: datetime | None = None
+        self,
+        name: str,
+        expression: Expression,
+        action: Action,
+        last_tick: datetime | None = None,
+        jitter: float = 0.0,
     ) -> TimedJob:
         """Enter a job; with *last_tick* what it has missed since then is due at once.
+
+        Each tick is acted on up to *jitter* seconds late, drawn from its name
+        and time, so that replicas agree.
 
         Raises:
             ConfigurationError: The expression never fires.
@@ -95,7 +120,7 @@ class Timetable(schedule.Scheduler):
             first = expression.next(last_tick, last_tick)
         if first is None:
             raise ConfigurationError(f'job {name}: cron "{expression}" never fires')
-        job = TimedJob(name, expression, action, self.clock, first)
+        job = TimedJob(name, expression, action, self.clock, first, jitter)
         heapq.heappush(self.jobs, job)
         return job
 
@@ -126,4 +151,4 @@ class Timetable(schedule.Scheduler):
         """Seconds until a job is due, 0.0 when one is; None without jobs."""
         if not self.jobs:
             return None
-        return max(0.0, self.jobs[0].next_run.timestamp() - self.clock.time())
+        return max(0.0, self.jobs[0].due - self.clock.time())

@@ -27,20 +27,19 @@ TIDY_PERIOD = 10.0
 class OutboxWork:
     """One transaction on the service's database, and the events that go with it."""
 
-    def __init__(self, service: str, uow: UnitOfWork, clock: Clock) -> None:
-        self._service = service
-        self._uow = uow
-        self._clock = clock
-        self.messages: list[Message] = []
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._uow = outbox.store.begin()
+        self._messages: list[Message] = []
 
     @property
     def session(self) -> Session:
-        """The transaction's session; it commits when the `with` block ends."""
+        """The transaction's session; begun by its first use."""
         session: Session = self._uow.session()
         return session
 
     def publish(self, topic: str, data: Any, *, id: str | None = None) -> str:
-        """Publish *data* to *topic* if, and only if, the block commits; return the event's id.
+        """Publish *data* to *topic* if, and only if, the transaction commits; the event's id.
 
         Raises:
             InvalidPayload: The data is not JSON.
@@ -49,11 +48,31 @@ class OutboxWork:
             topic=topic,
             data=data,
             id=id or str(uuid4()),
-            source=self._service,
-            time=self._clock.time(),
+            source=self._outbox.service,
+            time=self._outbox.clock.time(),
         )
-        self.messages.append(Message(topic, encode(event)))
+        self._messages.append(Message(topic, encode(event)))
         return event.id
+
+    def commit(self) -> None:
+        """Make it durable, and then publish at once.
+
+        When the broker does not answer, the events stay in the outbox for the
+        relay: the commit has happened, so nothing is raised.
+
+        Raises:
+            StorageError: The database did not take it; nothing happened.
+        """
+        self._uow.flush()
+        if self._messages:
+            self._uow.post(self._messages)
+        self._uow.commit()
+        if self._messages:
+            self._outbox.send(self._uow, self._messages)
+
+    def rollback(self) -> None:
+        """Undo it all; fine at any moment."""
+        self._uow.rollback()
 
 
 class Outbox:
@@ -70,30 +89,21 @@ class Outbox:
 
     @contextmanager
     def begin(self) -> Iterator[OutboxWork]:
-        """A transaction that commits at the end of the block, and then publishes at once.
-
-        When the broker does not answer, the events stay in the outbox for the
-        relay: the commit has happened, so nothing is raised. An exception in
-        the block undoes everything.
+        """A transaction that commits at the end of the block; an exception in it undoes it.
 
         Raises:
             StorageError: The database did not take it; nothing happened.
         """
-        uow = self.store.begin()
-        work = OutboxWork(self.service, uow, self.clock)
+        work = OutboxWork(self)
         try:
             yield work
-            uow.flush()
-            if work.messages:
-                uow.post(work.messages)
-            uow.commit()
+            work.commit()
         except BaseException:
-            uow.rollback()
+            work.rollback()
             raise
-        if work.messages:
-            self._publish(uow, work.messages)
 
-    def _publish(self, uow: UnitOfWork, messages: list[Message]) -> None:
+    def send(self, uow: UnitOfWork, messages: list[Message]) -> None:
+        """Publish what *uow* has committed; the relay does when the broker does not answer."""
         try:
             self.transport.publish(messages)
         except StorageError as error:

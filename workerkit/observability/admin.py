@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from .metrics import Metrics
 from .server import LOOPBACK
 
 PATHS = ("/health", "/worker/health", "/livez", "/readyz", "/metrics")
+OURS = "/worker/"
+"""Below this path nothing is an API's."""
 
 
 def admin_app(
@@ -25,9 +27,10 @@ def admin_app(
     live: Callable[[], bool],
     metrics: Metrics,
     hosts: frozenset[str] | None = LOOPBACK,
+    more: Sequence[Route] = (),
 ) -> ASGIApp:
-    """Health, liveness, readiness and metrics of this process."""
-    return admin_routes(lambda: health().as_json(), live, metrics.render, hosts)
+    """Health, liveness, readiness and metrics of this process, and *more* below OURS."""
+    return admin_routes(lambda: health().as_json(), live, metrics.render, hosts, more)
 
 
 def admin_routes(
@@ -35,6 +38,7 @@ def admin_routes(
     live: Callable[[], bool],
     metrics: Callable[[], tuple[bytes, str]],
     hosts: frozenset[str] | None = LOOPBACK,
+    more: Sequence[Route] = (),
 ) -> ASGIApp:
     """The same from whatever tells it.
 
@@ -60,15 +64,16 @@ def admin_routes(
 
     handlers = (show_health, show_health, show_live, show_ready, show_metrics)
     routes = [Route(path, handler) for path, handler in zip(PATHS, handlers, strict=True)]
-    return Guard(Starlette(routes=routes), hosts=hosts)
+    return Guard(Starlette(routes=[*routes, *more]), hosts=hosts)
 
 
 def beside(app: ASGIApp, admin: ASGIApp) -> ASGIApp:
     """*app* with the admin paths in front of it."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = admin if scope["type"] == "http" and scope["path"] in PATHS else app
-        await chosen(scope, receive, send)
+        path = scope["path"] if scope["type"] == "http" else ""
+        ours = path in PATHS or path.startswith(OURS)
+        await (admin if ours else app)(scope, receive, send)
 
     return route
 

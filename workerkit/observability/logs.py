@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 
 import orjson
 
-from ..core.hooks import Settled
+from ..core.hooks import Ran, Settled
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}
@@ -82,6 +82,29 @@ class LogHook:
         if not each:
             counts: dict[str, int] = Counter(record.outcome for record in records)
             self.log.info("events settled", extra={"worker": records[0].worker, **counts})
+
+    def ran(self, record: Ran) -> None:
+        """Log how a tick ended."""
+        level, text = _ENDS[record.outcome]
+        shown: dict[str, Any] = {
+            "worker": f"{record.service}/{record.job}",
+            "tick": datetime.fromtimestamp(record.tick, UTC).isoformat(),
+        }
+        if record.outcome not in ("skipped", "abandoned"):
+            shown["duration_s"] = round(record.duration, 6)
+            shown["rows"] = record.rows
+        if record.message:
+            shown["error" if record.error else "reason"] = record.message
+        logging.getLogger("workerkit.cron").log(level, text, extra=shown)
+
+
+_ENDS = {
+    "succeeded": (logging.INFO, "job succeeded"),
+    "failed": (logging.ERROR, "job failed"),
+    "timed_out": (logging.ERROR, "job ran into its timeout"),
+    "skipped": (logging.WARNING, "tick skipped"),
+    "abandoned": (logging.WARNING, "run abandoned, its process is gone"),
+}
 
 
 def set_up(

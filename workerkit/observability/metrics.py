@@ -18,11 +18,12 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from ..core.hooks import Settled
+from ..core.hooks import Ran, Settled
 from .health import Health, WorkerHealth
 
 BUCKETS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0, 300.0, 1800.0,
 )  # fmt: skip
 """Upper bounds of `worker_job_duration_seconds`; one more is unbounded."""
 
@@ -43,7 +44,8 @@ class Metrics(Collector):
         self.info = info
         self._lock = threading.Lock()
         self._health: Callable[[], Health] | None = None
-        self._jobs: Counter[tuple[str, str]] = Counter()
+        self._jobs: Counter[tuple[str, str, str]] = Counter()
+        self._missed: Counter[str] = Counter()
         self._errors: Counter[tuple[str, str]] = Counter()
         self._redeliveries: Counter[str] = Counter()
         self._buckets: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
@@ -65,7 +67,7 @@ class Metrics(Collector):
         with self._lock:
             buckets = self._buckets[worker]
             for record in records:
-                self._jobs[worker, record.outcome] += 1
+                self._jobs[worker, "event", record.outcome] += 1
                 if record.outcome not in _UNTIMED:
                     buckets[bisect_left(BUCKETS, record.duration)] += 1
                     self._seconds[worker] += record.duration
@@ -73,6 +75,19 @@ class Metrics(Collector):
                     self._errors[self._bounded(worker, record.error)] += 1
                 if record.deliveries > 1:
                     self._redeliveries[worker] += 1
+
+    def ran(self, record: Ran) -> None:
+        """Count *record*; a skipped tick counts as missed."""
+        job = f"{record.service}/{record.job}"
+        with self._lock:
+            self._jobs[job, "cron", record.outcome] += 1
+            if record.outcome == "skipped":
+                self._missed[job] += 1
+            elif record.outcome != "abandoned":
+                self._buckets[job][bisect_left(BUCKETS, record.duration)] += 1
+                self._seconds[job] += record.duration
+            if record.error:
+                self._errors[self._bounded(job, record.error)] += 1
 
     def render(self) -> tuple[bytes, str]:
         """The exposition and its content type."""
@@ -94,8 +109,8 @@ class Metrics(Collector):
         jobs = CounterMetricFamily(
             "worker_jobs", "Jobs that came to an outcome.", labels=["worker", "kind", "outcome"]
         )
-        for (worker, outcome), count in self._jobs.items():
-            jobs.add_metric([worker, "event", outcome], count)
+        for labels, count in self._jobs.items():
+            jobs.add_metric(labels, count)
         durations = HistogramMetricFamily(
             "worker_job_duration_seconds", "Time in the handler.", labels=["worker"]
         )
@@ -115,7 +130,12 @@ class Metrics(Collector):
         )
         for worker, count in self._redeliveries.items():
             again.add_metric([worker], count)
-        yield from (jobs, durations, errors, again)
+        missed = CounterMetricFamily(
+            "cron_missed_ticks", "Ticks that were due and left out.", labels=["job"]
+        )
+        for job, count in self._missed.items():
+            missed.add_metric([job], count)
+        yield from (jobs, durations, errors, again, missed)
 
     def _bounded(self, worker: str, error: str) -> tuple[str, str]:
         """User code names its own errors: their number must not grow without end."""
@@ -135,6 +155,13 @@ def _gauges(health: Health) -> Iterator[Metric]:
         for worker in health.workers:
             family.add_metric([worker.name], value(worker))
         yield family
+    success = GaugeMetricFamily(
+        "cron_last_success_timestamp_seconds", "When the job last succeeded.", labels=["job"]
+    )
+    for worker in health.workers:
+        if worker.last_success_at is not None:
+            success.add_metric([worker.name], worker.last_success_at)
+    yield success
     lost = CounterMetricFamily(
         "worker_groups_lost", "Times the broker had forgotten the group.", labels=["worker"]
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, or_, select, text, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import StorageError
 from ..events.store import ParkedEvent, UnitOfWork
@@ -74,7 +72,7 @@ class SqlStore:
     def fenced(self, consumer: str) -> int:
         """The largest token under which *consumer* has written; 0 when there is none."""
         query = select(tables.fences.c.token).where(tables.fences.c.consumer == consumer)
-        with self._reading() as session:
+        with self.database.read_ours() as session:
             return session.scalar(query) or 0
 
     def settled(self, consumer: str, key: tuple[str, str]) -> bool:
@@ -83,7 +81,7 @@ class SqlStore:
         query = select(inbox.state).where(
             inbox.consumer == consumer, inbox.source == key[0], inbox.id == key[1]
         )
-        with self._reading() as session:
+        with self.database.read_ours() as session:
             return session.execute(query).first() is not None
 
     def sent(self, uow: UnitOfWork) -> None:
@@ -154,7 +152,7 @@ class SqlStore:
 
     def counts(self) -> dict[str, int]:
         """How many events are parked and dead, and how many outbox rows wait."""
-        with self._reading() as session:
+        with self.database.read_ours() as session:
             by_kind = select(tables.parked.c.dead, func.count()).group_by(tables.parked.c.dead)
             kinds = {row.dead: row[1] for row in session.execute(by_kind)}
             waiting = session.scalar(select(func.count()).select_from(tables.outbox))
@@ -162,7 +160,7 @@ class SqlStore:
 
     def story(self, source: str, id: str) -> list[Settlement]:
         """What the service's consumers did with an event; empty when none has settled it."""
-        with self._reading() as session:
+        with self.database.read_ours() as session:
             rows = session.execute(text(_STORY), {"source": source, "id": id}).all()
         return [Settlement(*row) for row in rows]
 
@@ -183,17 +181,9 @@ class SqlStore:
             return storage_error(error, self.database)
         return None
 
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        try:
-            with self.database.read() as session:
-                yield session
-        except SQLAlchemyError as error:
-            raise storage_error(error, self.database) from error
-
     def _any(self, query: Select[Any]) -> bool:
         """Look without a lock first: this runs each second and mostly finds nothing."""
-        with self._reading() as session:
+        with self.database.read_ours() as session:
             return session.execute(query.limit(1)).first() is not None
 
 

@@ -79,5 +79,43 @@ starts = Table(
 )
 """How often a suspected killer was started alone; the row goes when it is settled."""
 
+jobs = Table(
+    "workerkit_jobs",
+    metadata,
+    Column("job", String, primary_key=True),
+    Column("token", BigInteger, nullable=False),
+    Column("last_tick", Float),
+    Column("last_success", Float),
+    Column("paused_at", Float),
+    Column("paused_by", String),
+)
+"""What is kept of a job beside its runs; who locks its row has its ticks to himself.
+
+`token` is the latest run's; `last_tick` the latest scheduled one with a row.
+"""
+
+runs = Table(
+    "workerkit_runs",
+    metadata,
+    Column("job", String, primary_key=True),
+    Column("tick", Float, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("trigger", String, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("ended", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("traceback", Text, nullable=False),
+)
+"""One row for each tick of each job; see `cron.ledger.Run`."""
+
+_RUNNING = runs.c.state == "running"
+Index(
+    "workerkit_runs_running", runs.c.job,
+    sqlite_where=_RUNNING, postgresql_where=_RUNNING,
+)  # fmt: skip
+
 version = Table("workerkit_version", metadata, Column("version", Integer, primary_key=True))
 """One row: the version of the tables above."""
