@@ -231,7 +231,9 @@ class Project:
             StorageError: The database cannot be reached or written.
             ConfigurationError: It was written by a newer workerkit.
         """
-        return self.database(name).upgrade(self.service(name).migrate)
+        wired = [service for (known, _), service in self._services.items() if known == name]
+        migrate = (wired or [self.service(name)])[0].migrate
+        return self.database(name).upgrade(migrate)
 
     def close(self) -> None:
         """Release the files; idempotent."""

@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import ConfigurationError
 from .quoted import short
@@ -78,6 +79,7 @@ MONTH = Field("month", 1, 12, MONTHS)
 WEEKDAY = Field("day of week", 0, 6, WEEKDAYS)
 
 
+@lru_cache(maxsize=4096)
 def read(text: str, field: Field) -> Values:
     """The values that *text* allows in *field*.
 

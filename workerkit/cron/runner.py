@@ -110,9 +110,10 @@ class Runner:
             try:
                 self._call(entry, context)
                 ended = work.finish(context.rows)
-            except LeaseLost as error:
+            except LeaseLost as error:  # who has ended the run has told of it
                 work.rollback()
-                ended = self._end(run, "abandoned", error, context.rows)
+                log.warning("a run came too late", extra={"error": str(error)})
+                return self._end(run, "abandoned", error, context.rows)
             except BaseException as error:  # SystemExit too: it is the job's end, not ours
                 work.rollback()
                 state: RunState = "timed_out" if isinstance(error, HandlerTimeout) else "failed"

@@ -69,6 +69,7 @@ class CronWorker(BaseWorker):
         clock: Clock | None = None,
         loop: EventLoop | None = None,
         hooks: Sequence[RunHook] = (),
+        crew: Crew | None = None,
     ) -> None:
         super().__init__(f"{service}/cron")
         self.clock = clock or SystemClock()
@@ -80,7 +81,7 @@ class CronWorker(BaseWorker):
         self.beat = self.clock.monotonic()
         self.left = 0
         self._restart = restart
-        self._crew = Crew(f"{self.name} job", threads)
+        self._crew = crew or Crew(f"{self.name} job", threads)
         self._lines = {name: Line(entry) for name, entry in self.entries.items()}
         self._waiting: set[str] = set()
         self._timetable = Timetable(self.clock)
@@ -105,7 +106,7 @@ class CronWorker(BaseWorker):
         if self.alive:
             return
         self._lines = {name: Line(entry) for name, entry in self.entries.items()}
-        self._plan()
+        self.plan()
         self._awake.clear()
         super().start()
 
@@ -176,7 +177,7 @@ class CronWorker(BaseWorker):
             last_success=self._successes.get(name),
         )
 
-    def _plan(self) -> None:
+    def plan(self) -> None:
         """Enter every job after its latest tick that the ledger has."""
         names = list(self.entries)
         self.ledger.forget_future(names)
@@ -195,7 +196,7 @@ class CronWorker(BaseWorker):
         skew = self.clock.time() - self.clock.monotonic()
         if skew < self._skew - SET_BACK:
             try:
-                self._plan()
+                self.plan()
             except StorageError as error:
                 self.log.warning("the ledger does not answer", extra={"error": str(error)})
                 return
@@ -214,7 +215,6 @@ class CronWorker(BaseWorker):
         line.add([Due(each.timestamp(), reason) for each in left_out])
         line.add([Due(each.timestamp()) for each in run])
         self._waiting.add(name)
-        self._serve_soon(line)
 
     def _serve_soon(self, line: Line) -> None:
         if line.take():

@@ -161,6 +161,6 @@ def ends_transaction(sql: str) -> str:
 
 def _misuse(what: str) -> SessionMisuse:
     return SessionMisuse(
-        f"{what} ends a transaction that is shared with other events: "
-        "raise to undo this one, or use session.begin_nested()"
+        f"{what} ends a transaction that is not yours to end: raise to undo it, use "
+        "session.begin_nested(), or in a job context.commit()"
     )

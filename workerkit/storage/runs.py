@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
@@ -47,27 +47,31 @@ class SqlLedger:
 
     def begin(self, claim: Claim) -> Begun:
         """Let one of those who claim a tick run it; serialised for each job."""
-        found = self.find(claim.job, claim.tick)
-        if found is not None and not _may_run(claim, found):
-            return Begun("taken", found)
         with self.database.transaction() as connection:
             row = self._lock(connection, claim.job)
-            found = _find(connection, claim.job, claim.tick)
-            if found is not None and not _may_run(claim, found):
-                return Begun("taken", found)
+            this = runs.c.tick == claim.tick
+            found = {
+                run.tick: run
+                for run in _select(
+                    connection, runs.c.job == claim.job, or_(this, runs.c.state == "running")
+                )
+            }
+            before = found.pop(claim.tick, None)
+            if before is not None and not _may_run(claim, before):
+                return Begun("taken", before)
             now = self.clock.time()
             run = Run(claim.job, claim.tick, "running", claim.trigger, row.token + 1,
                       claim.holder, now)  # fmt: skip
             if claim.trigger == "schedule" and row.paused_at is not None:
                 reason = f"paused by {row.paused_by}"
-                skipped = replace(run, state="skipped", token=0, ended=now, reason=reason)
-                self._write(connection, skipped)
-                return Begun("taken", skipped)
-            others = () if claim.together else _running(connection, runs.c.job == claim.job)
-            for other in others:
-                return Begun("busy", other)
-            self._write(connection, run)
-            connection.execute(update(jobs).where(_is(claim.job)).values(token=run.token))
+                run = replace(run, state="skipped", token=row.token, ended=now, reason=reason)
+                self._write(connection, row, [run])
+                return Begun("taken", run)
+            if found and not claim.together:
+                return Begun("busy", next(iter(found.values())))
+            if before is not None:
+                connection.execute(delete(runs).where(runs.c.job == claim.job, this))
+            self._write(connection, row, [run])
             return Begun("ours", run)
 
     def work(self, run: Run) -> SqlRunWork:
@@ -88,21 +92,20 @@ class SqlLedger:
     def skip(self, job: str, ticks: Sequence[float], reason: str) -> list[float]:
         """Record that *ticks* are left out; those that had no row yet."""
         with self.database.transaction() as connection:
-            self._lock(connection, job)
+            row = self._lock(connection, job)
             between = and_(runs.c.job == job, runs.c.tick.between(min(ticks), max(ticks)))
             known = set(connection.scalars(select(runs.c.tick).where(between)))
             new = [tick for tick in ticks if tick not in known]
             now = self.clock.time()
-            for tick in new:
-                run = Run(job, tick, "skipped", "schedule", 0, "", now, ended=now, reason=reason)
-                self._write(connection, run)
+            skipped = Run(job, 0.0, "skipped", "schedule", row.token, "", now, now, 0, reason)
+            self._write(connection, row, [replace(skipped, tick=tick) for tick in new])
         return new
 
     def running(self) -> list[Run]:
         """Runs of this service that are not over."""
         ours = runs.c.job.startswith(f"{self.outbox.service}/", autoescape=True)
         with self.database.read_ours() as session:
-            return list(_running(session, ours))
+            return _select(session, ours, runs.c.state == "running")
 
     def find(self, job: str, tick: float) -> Run | None:
         """The run of one tick."""
@@ -184,15 +187,16 @@ class SqlLedger:
             row = connection.execute(query).one()
         return JobRow(**row._mapping)
 
-    def _write(self, connection: Connection, run: Run) -> None:
-        """Write the row of a tick, in place of one that may run again."""
-        this = and_(runs.c.job == run.job, runs.c.tick == run.tick)
-        connection.execute(delete(runs).where(this))
-        connection.execute(insert(runs), asdict(run))
-        if run.trigger == "schedule":
-            later = func.coalesce(jobs.c.last_tick, run.tick) <= run.tick
-            newer = update(jobs).where(_is(run.job), later).values(last_tick=run.tick)
-            connection.execute(newer)
+    def _write(self, connection: Connection, row: JobRow, new: Sequence[Run]) -> None:
+        """Write rows of ticks, and into the job's own *row* what they change."""
+        if not new:
+            return
+        connection.execute(insert(runs), [asdict(run) for run in new])
+        scheduled = [run.tick for run in new if run.trigger == "schedule"]
+        if row.last_tick is not None:
+            scheduled.append(row.last_tick)
+        values = {"token": new[-1].token, "last_tick": max(scheduled, default=None)}
+        connection.execute(update(jobs).where(_is(row.job)).values(**values))
 
 
 class SqlRunWork:
@@ -293,9 +297,9 @@ def _find(connection: Connection | Session, job: str, tick: float) -> Run | None
     return None if row is None else _run(row)
 
 
-def _running(connection: Connection | Session, which: ColumnElement[bool]) -> Iterator[Run]:
-    query = select(runs).where(which, runs.c.state == "running").order_by(runs.c.tick)
-    return (_run(row) for row in connection.execute(query).all())
+def _select(connection: Connection | Session, *which: ColumnElement[bool]) -> list[Run]:
+    query = select(runs).where(*which).order_by(runs.c.tick)
+    return [_run(row) for row in connection.execute(query)]
 
 
 def _run(row: Any) -> Run:

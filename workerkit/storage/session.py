@@ -231,6 +231,6 @@ def _pipelined(connection: Connection) -> Any:
 
 def _misuse(what: str) -> SessionMisuse:
     return SessionMisuse(
-        f"a handler must not call session.{what}(): the transaction is shared with other "
-        "events; raise to undo this one, or use session.begin_nested()"
+        f"session.{what}() is not yours to call: the engine ends the transaction; raise to undo "
+        "it, use session.begin_nested(), or in a job context.commit()"
     )
