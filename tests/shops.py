@@ -17,7 +17,7 @@ from uuid import uuid4
 import orjson
 
 from workerkit.cli.app import main
-from workerkit.config.settings import Environment
+from workerkit.config.settings import Environment, Mode
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.process import Process
@@ -107,9 +107,9 @@ class Shop:
         """The caller closes it."""
         return Project.open(self.path, Environment())
 
-    def start(self, port: int | None = 0) -> Process:
+    def start(self, port: int | None = 0, mode: Mode = "events") -> Process:
         project = self.open()
-        process = Process(project, "shop", "events", port=port)
+        process = Process(project, "shop", mode, port=port)
         process.start()
         self._running.append((project, process))
         return process

@@ -5,13 +5,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import assert_type
 
 from pydantic import BaseModel
+from schedule import every
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from workerkit import EventContext, EventWorker, Reject, Retry, Service, Settings
+from workerkit import (
+    CronJob,
+    EventContext,
+    EventWorker,
+    Reject,
+    Retry,
+    RunContext,
+    Service,
+    Settings,
+)
 
 
 class StockUpdated(BaseModel):
@@ -97,6 +108,47 @@ class WrongAnswer(EventWorker[StockUpdated]):
         return 1
 
 
+class RightJob(CronJob):
+    """As the documentation shows it."""
+
+    schedule = "*/5 * * * *"
+    timezone = "Europe/Berlin"
+    overlap = "queue"
+    timeout = 600.0
+
+    def run(self, context: RunContext) -> None:
+        """Use what a context has."""
+        assert_type(context.session, Session)
+        assert_type(context.tick, datetime)
+        context.rows += 1
+        context.commit()
+
+
+class AsynchronousJob(CronJob):
+    """A job may be `async def`, and be said in the style of `schedule`."""
+
+    schedule = every(5).minutes
+
+    async def run(self, context: RunContext) -> None:
+        """Await something."""
+
+
+class WrongOverlap(CronJob):
+    """Chooses what there is not."""
+
+    schedule = "@daily"
+    overlap = "wait"  # error: assignment
+
+
+class WrongRun(CronJob):
+    """Takes nothing."""
+
+    schedule = "@daily"
+
+    def run(self) -> None:  # error: override
+        """Never called."""
+
+
 def migrate(connection: Connection) -> None:
     """Create tables."""
 
@@ -106,4 +158,10 @@ def wire(settings: Settings) -> Service:
     assert_type(settings.service, str)
     Retry(attempts="ten")  # error: arg-type
     Service("pricing", events=[Right], migrate=migrate)  # error: list-item
-    return Service("pricing", events=[Right(), Asynchronous()], migrate=migrate)
+    Service("pricing", cron=[RightJob])  # error: list-item
+    return Service(
+        "pricing",
+        events=[Right(), Asynchronous()],
+        cron=[RightJob(), AsynchronousJob()],
+        migrate=migrate,
+    )

@@ -19,6 +19,7 @@ WORST = ("stopped", "degraded", "running")
 _SEEN_BY_ALL = frozenset({
     "worker_queue_size", "worker_oldest_event_age_seconds", "worker_dead_letters",
     "worker_parked_events", "worker_outbox_size", "process_max_fds",
+    "cron_last_success_timestamp_seconds",
 })  # fmt: skip
 """Gauges of what all processes look at: the broker and the database."""
 
@@ -60,15 +61,18 @@ def _listed(answers: Sequence[dict[str, Any] | None]) -> list[str]:
 def _merge_workers(workers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first = workers[0]
     sums = ("jobs_processed", "jobs_failed", "groups_lost")
-    times = [worker["last_job_at"] for worker in workers if worker["last_job_at"]]
     return {
         **first,
         **{name: sum(worker[name] for worker in workers) for name in sums},
         **{name: max(worker[name] for worker in workers) for name in ("lag", "oldest_event_age")},
         "status": min((worker["status"] for worker in workers), key=WORST.index),
-        "last_job_at": max(times, default=None),
+        **{name: _latest(workers, name) for name in ("last_job_at", "last_success_at")},
         "trouble": next((worker["trouble"] for worker in workers if worker["trouble"]), None),
     }
+
+
+def _latest(workers: Sequence[dict[str, Any]], name: str) -> str | None:
+    return max((worker[name] for worker in workers if worker[name]), default=None)
 
 
 class MergedMetrics(Collector):
