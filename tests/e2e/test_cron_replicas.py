@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,14 +25,17 @@ from sqlalchemy import text
 from workerkit import CronJob, Service
 
 
+PAUSE = {pause}
+
+
 class TickJob(CronJob):
     schedule = "* * * * * *"
     misfire = "all"
 
     def run(self, context):
-        time.sleep(0.05 * (context.tick.second % 4))
+        time.sleep(PAUSE or 0.05 * (context.tick.second % 4))
         context.session.execute(
-            text("INSERT INTO effects VALUES (:tick)"), {"tick": context.tick.timestamp()}
+            text("INSERT INTO effects VALUES (:tick)"), {{"tick": context.tick.timestamp()}}
         )
 
 
@@ -86,7 +90,6 @@ def folder(request, tmp_path) -> Iterator[Folder]:
     """A project whose state is on SQLite or on Redis."""
     url = request.getfixturevalue("server").url if request.param == "redis" else None
     opened = Folder(tmp_path, url)
-    (tmp_path / "app.py").write_text(APP)
     yield opened
     opened.close()
 
@@ -139,6 +142,32 @@ def test_each_tick_of_killed_replicas_is_one_row_and_one_effect(folder, request)
     survive(folder, request, replicas=3, seconds=10.0, every=0.8)
 
 
+def test_a_frozen_replica_that_wakes_up_commits_nothing_of_its_old_run(folder):
+    write(folder, LEASE, "1.0")
+    crowd = Replicas(folder, 2, seed=1)
+    until(lambda: held_by(folder))
+    ((holder, tick),) = held_by(folder)
+    frozen = int(holder.split("/")[1])
+    os.kill(frozen, signal.SIGSTOP)
+    until(lambda: state_of(folder, tick) != [("running",)])
+    until(lambda: folder.ask(f"SELECT 1 FROM effects WHERE tick > {tick}"))
+    os.kill(frozen, signal.SIGCONT)
+    (log,) = (each for each in crowd.running if each.process.pid == frozen)
+    if state_of(folder, tick) == [("abandoned",)]:
+        until(lambda: "a run came too late" in log.said)
+    assert crowd.stop() == [0, 0]
+    prove(folder, 1)
+
+
+def held_by(folder: Folder) -> list[tuple[str, float]]:
+    query = "SELECT holder, tick FROM workerkit_runs WHERE state = 'running'"
+    return folder.ask(query) if folder.database.exists() else []
+
+
+def state_of(folder: Folder, tick: float) -> list[tuple[str]]:
+    return folder.ask(f"SELECT state FROM workerkit_runs WHERE tick = {tick}")
+
+
 @pytest.mark.skipif(not os.environ.get("WORKERKIT_LONG"), reason="WORKERKIT_LONG is not set")
 @pytest.mark.timeout(600)
 def test_five_replicas_killed_every_two_seconds_for_five_minutes(folder, request):
@@ -146,6 +175,6 @@ def test_five_replicas_killed_every_two_seconds_for_five_minutes(folder, request
     survive(folder, request, replicas=5, seconds=300.0, every=2.0)
 
 
-def write(folder: Folder, lease: float) -> None:
+def write(folder: Folder, lease: float, pause: str = "0") -> None:
     folder.write(lease=lease)
-    (folder.path / "app.py").write_text(APP)
+    (folder.path / "app.py").write_text(APP.format(pause=pause))
