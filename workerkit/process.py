@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from secrets import token_hex
 
 from .config.settings import Mode
 from .core.clock import SystemClock
 from .core.heartbeat import PERIOD, Heartbeat
 from .core.loop import EventLoop
-from .core.state import Member
+from .core.state import Member, new_member_id
 from .core.supervisor import Supervisor
 from .core.worker import BaseWorker
 from .cron.watch import Watch
@@ -105,7 +104,7 @@ class Process:
                 f"service {name!r} has nothing for mode {mode!r}; it has: {there}"
             )
         self.started_at = time.time()
-        self.id = f"{socket.gethostname()}/{os.getpid()}/{token_hex(4)}"
+        self.id = new_member_id()
         self.restart_reason: str | None = None
         self._ask_to_end = ask_to_end
         self._loop = EventLoop()

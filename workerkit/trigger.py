@@ -6,19 +6,20 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from secrets import token_hex
 
 from .core.clock import SystemClock
 from .core.heartbeat import PERIOD, Heartbeat
 from .core.loop import EventLoop
-from .core.state import Member
+from .core.state import Member, new_member_id, who
 from .cron.ledger import Begun, Run
 from .cron.line import Entry
-from .cron.runner import Runner, moment, who
+from .cron.runner import Runner, moment
 from .cron.watch import Watch
-from .errors import StartStopError, StorageError, Unreachable
+from .errors import CheckFailed, StartStopError, StorageError, Unreachable
+from .observability.logs import LogHook
 from .operate.jobs import ask_worker
 from .project import Project
 
@@ -79,22 +80,43 @@ def _run_here(project: Project, entry: Entry, tick: float | None) -> Run:
     service = entry.name.partition("/")[0]
     project.prepare(service)
     clock, lease = SystemClock(), project.file.lease
-    holder = f"{socket.gethostname()}/{os.getpid()}/{token_hex(4)}"
+    holder = new_member_id()
     member = Member(holder, service, "trigger", socket.gethostname(), os.getpid(), 0, clock.time())
     heartbeat = Heartbeat(
         project.state, lambda: member, f"{service}/heartbeat", period=min(PERIOD, lease / 3)
     )
     watch = Watch(project.state, lease, clock)
     runner = Runner(
-        project.ledger(service), watch, holder, clock, EventLoop(), (), threading.Event()
+        project.ledger(service), watch, holder, clock, EventLoop(), [LogHook()], threading.Event()
     )
     when = round(clock.time(), 3) if tick is None else tick
     heartbeat.start()
     try:
         run = _ours(runner.claim_by_hand(entry, when))
-        return runner.execute(entry, run)
+        with _bounded(runner, entry):
+            return runner.execute(entry, run)
     finally:
         heartbeat.stop(2.0)
+
+
+@contextmanager
+def _bounded(runner: Runner, entry: Entry) -> Iterator[None]:
+    """End this process when the job in it is past its timeout and does not end."""
+
+    def end() -> None:
+        if any(runner.give_up(active) for active in runner.active):
+            os._exit(CheckFailed.exit_code)
+
+    timeout = entry.job.timeout
+    timer = threading.Timer(timeout + 1.0, end) if timeout is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _ours(begun: Begun) -> Run:

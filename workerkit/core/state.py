@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Protocol
 
 
@@ -32,6 +35,17 @@ class Member:
     port: int
     started: float
     until: float = 0.0
+
+
+def new_member_id() -> str:
+    """`host/pid/start`, for this process and no other that ever has its number."""
+    return f"{socket.gethostname()}/{os.getpid()}/{token_hex(4)}"
+
+
+def who(member_id: str) -> str:
+    """A member in words."""
+    host, _, rest = member_id.partition("/")
+    return f"pid {rest.partition('/')[0]} on {host}"
 
 
 class State(Protocol):

@@ -16,6 +16,7 @@ from ..core.clock import Clock
 from ..core.failure import describe, trace
 from ..core.hooks import Ran, RunHook, tell_run
 from ..core.loop import EventLoop
+from ..core.state import who
 from ..errors import HandlerTimeout, LeaseLost, StorageError
 from .job import RunContext
 from .ledger import Begun, Claim, Ledger, Run, RunState, RunWork
@@ -121,8 +122,10 @@ class Runner:
         self._tell(ended, self.clock.monotonic() - began)
         return ended
 
-    def give_up(self, active: Active) -> None:
-        """Record that a run is past its timeout; its thread cannot be ended, only its process.
+    def give_up(self, active: Active) -> bool:
+        """Record that a run is past its timeout; False when it has ended by itself meanwhile.
+
+        Its thread cannot be ended, only its process.
 
         On SQLite the job may hold the write lock, so its transaction is
         undone from here when the record does not come through at once.
@@ -140,6 +143,7 @@ class Runner:
         if recorded.is_alive():
             threading.Thread(target=active.work.rollback, daemon=True).start()
             recorded.join(4.0)
+        return active in self.active
 
     def reap(self) -> None:
         """Mark the runs of dead processes as abandoned."""
@@ -196,11 +200,14 @@ class Runner:
         failures = 0
         while True:
             try:
-                return self.ledger.end(run, state, reason, traceback, rows)
+                ended = self.ledger.end(run, state, reason, traceback, rows)
             except StorageError as trouble:
                 failures += 1
                 self.trouble = str(trouble)
                 log.warning("could not record a run", extra={"error": str(trouble)})
+            else:
+                self.trouble = None
+                return ended
             if self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures)):
                 return run
 
@@ -238,12 +245,6 @@ class Runner:
             error if failed else "", run.reason,
         )  # fmt: skip
         tell_run(self.hooks, record)
-
-
-def who(holder: str) -> str:
-    """A process in words, from the host/pid/start that it is known by."""
-    host, _, rest = holder.partition("/")
-    return f"pid {rest.partition('/')[0]} on {host}"
 
 
 def moment(seconds: float) -> str:

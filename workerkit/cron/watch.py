@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from ..core.clock import Clock
 from ..core.state import State
 from ..errors import StorageError
@@ -19,6 +21,7 @@ class Watch:
         self.state = state
         self.lease = lease
         self.clock = clock
+        self._lock = threading.Lock()
         self._heard: dict[str, tuple[float, float]] = {}
         self._looked = -lease
 
@@ -27,16 +30,18 @@ class Watch:
 
         To be called again and again, as long as it matters.
         """
-        now = self.clock.monotonic()
-        if holder not in self._heard:
-            self._heard[holder] = (0.0, now)
-            self._looked = min(self._looked, now - self.lease)
-        self._listen(now)
-        return now - self._heard[holder][1] >= self.lease
+        with self._lock:
+            now = self.clock.monotonic()
+            if holder not in self._heard:
+                self._heard[holder] = (0.0, now)
+                self._looked = now - self.lease
+            self._listen(now)
+            return now - self._heard[holder][1] >= self.lease
 
     def keep_to(self, holders: set[str]) -> None:
         """Forget all but *holders*."""
-        self._heard = {name: heard for name, heard in self._heard.items() if name in holders}
+        with self._lock:
+            self._heard = {name: heard for name, heard in self._heard.items() if name in holders}
 
     def _listen(self, now: float) -> None:
         """Look who has announced itself anew, a few times in a lease."""

@@ -248,9 +248,11 @@ class CronWorker(BaseWorker):
                 threading.Thread(target=self._give_up, args=(active,), daemon=True).start()
 
     def _give_up(self, active: Active) -> None:
-        self.runner.give_up(active)
-        job = active.entry.job
-        self._restart(f"{active.run.job} runs longer than its timeout of {job.timeout:g} s")
+        if self.runner.give_up(active):
+            timeout = active.entry.job.timeout
+            self._restart(f"{active.run.job} runs longer than its timeout of {timeout:g} s")
+        else:
+            self._given_up.discard((active.run.job, active.run.tick))
 
     def _reap(self) -> None:
         try:
