@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..config.inherited import environment_with
 from ..config.settings import Environment, read_environment
+from ..core.parts import Part, reachable, with_ports
 from ..core.worker import BaseWorker
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
-from ..operate.children import Part, reachable, with_ports
 from ..operate.dev import Development, Setup
 from ..operate.lock import held
 from ..operate.watch import Watcher

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ..config.settings import read_environment
 from ..core.child import end_with_parent
+from ..core.parts import Part
 from ..core.user_code import where_it_failed
 from ..errors import WorkerkitError
-from ..operate.children import Part
 from ..operate.dev import Prepared
 from ..project import Project
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from ..config.inherited import environment_with
 from ..config.settings import Mode, check_mode, read_environment
 from ..core.child import end_with_parent
+from ..core.parts import Part, reachable, with_ports
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
 from ..observability.server import HttpServer
-from ..operate.children import Children, Part, check_ports, reachable, with_ports
+from ..operate.children import Children, check_ports
 from ..operate.replicas import Replicas
 from ..process import Process, parts_of, port_of
 from ..project import Project

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 import orjson
 
 from ..core.child import ChildProcess
+from ..core.parts import Part, with_ports
 from ..core.supervisor import Supervisor
 from ..core.worker import BaseWorker
 from ..errors import StartStopError, WorkerkitError
-from .children import Children, Part, check_ports, said_of, with_ports
+from .children import Children, check_ports, said_of
 
 PREPARE = ("-m", "workerkit.cli.prepare")
 
