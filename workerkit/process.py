@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from .chaos.probe import Probe
 from .config.settings import Mode
 from .core.clock import SystemClock
 from .core.heartbeat import PERIOD, Heartbeat
@@ -23,6 +24,7 @@ from .cron.worker import THREADS, CronWorker
 from .errors import ConfigurationError, StorageError
 from .events.consumer import EventConsumer
 from .events.outbox import Relay
+from .events.worker import worker_name
 from .observability.admin import admin_app, beside
 from .observability.health import Health, Tally, WorkerHealth, consumer_health, job_health
 from .observability.logs import LogHook
@@ -103,6 +105,8 @@ class Process:
             raise ConfigurationError(
                 f"service {name!r} has nothing for mode {mode!r}; it has: {there}"
             )
+        if project.environment.workerkit_probe:
+            self._watch(Probe.read(project.environment.workerkit_probe))
         self.started_at = time.time()
         self.id = new_member_id()
         self.restart_reason: str | None = None
@@ -119,7 +123,7 @@ class Process:
         checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
         heartbeat = Heartbeat(
             project.state, self._member, f"{name}/heartbeat",
-            period=min(PERIOD, project.file.lease / 3),
+            period=min(PERIOD, project.lease / 3),
         )  # fmt: skip
         workers: list[BaseWorker] = [
             self.server, heartbeat, checkpointer, self.relay,
@@ -189,6 +193,13 @@ class Process:
             for job in self.cron.facts():
                 yield job_health(self.cron, job, self.tally.of(job.name), facts.trouble)
 
+    def _watch(self, probe: Probe) -> None:
+        """Have handlers and jobs note what they do: this process is part of a chaos run."""
+        for worker in self.service.events:
+            probe.watch_worker(worker, f"{self.name}/{worker_name(worker)}")
+        for job in self.service.cron:
+            probe.watch_job(self.name, job)
+
     def _restart(self, reason: str) -> None:
         """A new process is needed: let this one drain and end."""
         self.restart_reason = reason
@@ -221,7 +232,7 @@ class Process:
                 self.project.transport,
                 self.project.store(self.name),
                 concurrency=lanes or LANES,
-                lease=self.project.file.lease,
+                lease=self.project.lease,
                 batch_seconds=SQLITE_BATCH if sqlite else SERVER_BATCH,
                 hooks=[self.metrics, self.tally, LogHook()],
                 state=self.project.state,
@@ -231,7 +242,7 @@ class Process:
         ]
 
     def _cron(self, concurrency: int | None) -> CronWorker:
-        clock, lease = SystemClock(), self.project.file.lease
+        clock, lease = SystemClock(), self.project.lease
         return CronWorker(
             self.name,
             self.service.cron,

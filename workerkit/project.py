@@ -87,7 +87,8 @@ class Project:
         self.file = file
         self.environment = environment
         self.data = folder / (environment.workerkit_data or file.data)
-        self.transport = open_transport(redis_url(file, environment), self.data, file.lease)
+        self.lease = environment.worker_lease or file.lease
+        self.transport = open_transport(redis_url(file, environment), self.data, self.lease)
         self._state: State | None = None
         self._stores: dict[str, SqlStore] = {}
         self._services: dict[tuple[str, Mode], Service] = {}

@@ -20,7 +20,7 @@ from .cron.runner import Runner, moment
 from .cron.watch import Watch
 from .errors import CheckFailed, StartStopError, StorageError, Unreachable
 from .observability.logs import LogHook
-from .operate.jobs import ask_worker
+from .observability.trigger import ask_worker
 from .project import Project
 
 CRON_MODES = ("cron", "all", "inline")
@@ -79,7 +79,7 @@ def _workers(project: Project, entry: Entry) -> list[Member]:
 def _run_here(project: Project, entry: Entry, tick: float | None) -> Run:
     service = entry.name.partition("/")[0]
     project.prepare(service)
-    clock, lease = SystemClock(), project.file.lease
+    clock, lease = SystemClock(), project.lease
     holder = new_member_id()
     member = Member(holder, service, "trigger", socket.gethostname(), os.getpid(), 0, clock.time())
     heartbeat = Heartbeat(

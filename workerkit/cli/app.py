@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import WorkerkitError
-from . import check, cron, db, demo, dlq, doctor, events, publish, status
+from . import chaos, check, cron, db, demo, dlq, doctor, events, publish, status
 from .group import Group
 
 app = typer.Typer(
@@ -103,6 +103,7 @@ app.command()(status.status)
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
+app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +22,9 @@ def demo(
 ) -> None:
     """Run the shop end to end, check each step, and stay up. Example: workerkit demo --once"""
     from ..operate.shop import Shop  # noqa: PLC0415
+    from .signals import ended_in_order  # noqa: PLC0415
 
-    with _own_folder() as folder:
+    with ended_in_order(), _own_folder() as folder:
         shop = Shop(folder, free_ports=once)
         try:
             _run(shop, as_json=as_json)
@@ -73,13 +72,6 @@ def _own_folder() -> Iterator[Path]:
     import shutil  # noqa: PLC0415
     import tempfile  # noqa: PLC0415
 
-    def end(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    # As an exception, so that nothing is left running.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), end)
     folder = Path(tempfile.mkdtemp(prefix="workerkit-demo-"))
     wanted = False
     try:

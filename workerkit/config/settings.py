@@ -28,6 +28,7 @@ class Environment(BaseSettings):
 
     worker_mode: str | None = None
     worker_concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
+    worker_lease: Annotated[float, Field(gt=0)] | None = None
     worker_drain_timeout: Annotated[float, Field(ge=0)] = 25.0
     worker_host: str = "127.0.0.1"
     database_url: str | None = None
@@ -35,6 +36,8 @@ class Environment(BaseSettings):
     log_format: Literal["json", "text"] | None = None
     dapr_api_token: str | None = None
     workerkit_data: str | None = None
+    workerkit_probe: str | None = None
+    """Set by chaos runs for their processes, see `chaos.probe`."""
 
 
 def redis_url(file: ProjectFile, environment: Environment) -> str | None:

@@ -1,13 +1,16 @@
-"""Runs a job because somebody asks for it, and tells him how it goes, line by line."""
+"""Runs a job because somebody asks for it, and tells how it goes: both ends of the wire."""
 
 from __future__ import annotations
 
+import http.client
 import logging
 import queue
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
@@ -16,7 +19,7 @@ from starlette.routing import Route
 
 from ..cron.ledger import Begun, Run
 from ..cron.runner import CURRENT_RUN
-from ..errors import StorageError
+from ..errors import StorageError, Unreachable
 from .logs import TextFormatter
 
 PATH = "/worker/jobs/{job}/trigger"
@@ -93,3 +96,42 @@ def _lines(begun: Begun, told: queue.SimpleQueue[dict[str, Any]]) -> Iterator[by
         yield orjson.dumps(line) + b"\n"
         if "run" in line:
             return
+
+
+def ask_worker(
+    port: int, job: str, tick: float | None, *, wait: bool, line: Callable[[str], None]
+) -> tuple[Begun, Run | None]:
+    """Have the worker on *port* of this machine run *job*; how it began, and ended if waited for.
+
+    Raises:
+        Unreachable: It does not answer, or refuses.
+    """
+    path = f"/worker/jobs/{quote(job.partition('/')[2])}/trigger"
+    path += "" if tick is None else f"?tick={tick!r}"
+    # Between two lines of a run there may be hours: only its first answer is waited for so long.
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)) as connection:
+        try:
+            connection.request("POST", path, headers={"content-length": "0"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise Unreachable(f"the worker on port {port}: {_problem(answer.read())}")
+            first = orjson.loads(answer.readline())
+            begun = Begun(first["verdict"], Run(**first["run"]))
+            if begun.verdict != "ours" or not wait:
+                return begun, None
+            connection.sock.settimeout(None)
+            for text in iter(answer.readline, b""):
+                told = orjson.loads(text)
+                if "run" in told:
+                    return begun, Run(**told["run"])
+                line(told["log"])
+        except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
+            raise Unreachable(f"the worker on port {port}: {error}") from None
+    raise Unreachable(f"the worker on port {port} ended in the middle of the run")
+
+
+def _problem(body: bytes) -> str:
+    try:
+        return str(orjson.loads(body)["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "does not know such a request; is it another version?"

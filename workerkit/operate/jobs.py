@@ -1,21 +1,16 @@
-"""What people ask about cron jobs, and how a running worker is asked to run one."""
+"""What people ask about cron jobs."""
 
 from __future__ import annotations
 
-import http.client
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
-
-import orjson
 
 from ..core.loading import unknown
 from ..cron.expression import EPOCH
-from ..cron.ledger import Begun, Run
+from ..cron.ledger import Run
 from ..cron.line import Entry
-from ..errors import ConfigurationError, Unreachable
+from ..errors import ConfigurationError
 from ..storage.runs import JobRow, SqlLedger
 
 
@@ -101,44 +96,5 @@ def read_moment(text: str, entry: Entry, option: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=entry.expression.zone)
 
 
-def ask_worker(
-    port: int, job: str, tick: float | None, *, wait: bool, line: Callable[[str], None]
-) -> tuple[Begun, Run | None]:
-    """Have the worker on *port* of this machine run *job*; how it began, and ended if waited for.
-
-    Raises:
-        Unreachable: It does not answer, or refuses.
-    """
-    path = f"/worker/jobs/{quote(job.partition('/')[2])}/trigger"
-    path += "" if tick is None else f"?tick={tick!r}"
-    # Between two lines of a run there may be hours: only its first answer is waited for so long.
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)) as connection:
-        try:
-            connection.request("POST", path, headers={"content-length": "0"})
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise Unreachable(f"the worker on port {port}: {_problem(answer.read())}")
-            first = orjson.loads(answer.readline())
-            begun = Begun(first["verdict"], Run(**first["run"]))
-            if begun.verdict != "ours" or not wait:
-                return begun, None
-            connection.sock.settimeout(None)
-            for text in iter(answer.readline, b""):
-                told = orjson.loads(text)
-                if "run" in told:
-                    return begun, Run(**told["run"])
-                line(told["log"])
-        except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
-            raise Unreachable(f"the worker on port {port}: {error}") from None
-    raise Unreachable(f"the worker on port {port} ended in the middle of the run")
-
-
 def _names(entries: Mapping[str, Entry]) -> Sequence[str]:
     return sorted({name.partition("/")[2] for name in entries})
-
-
-def _problem(body: bytes) -> str:
-    try:
-        return str(orjson.loads(body)["error"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "does not know such a request; is it another version?"

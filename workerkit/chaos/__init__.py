@@ -1,0 +1,1 @@
+"""Breaks things on purpose, and computes whether anything was lost or done twice."""

@@ -1,0 +1,137 @@
+"""Events of a chaos run, published at a steady rate and written down one by one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..core.clock import Clock, SystemClock
+from ..core.worker import BaseWorker
+from ..errors import ConfigurationError, InvalidPayload, StorageError
+from ..events.envelope import Event, encode
+from ..events.transport import Message, Transport
+from ..events.worker import EventWorker, PayloadReader
+from .probe import DEADLY
+from .verdict import Attempt, Kind
+
+STEP = 0.02
+"""Seconds between two batches."""
+
+_WRONG: tuple[Any, ...] = ("a payload that cannot be read", ["wrong"], {"wrong": "keys"}, -1, None)
+
+
+def unreadable(workers: Sequence[EventWorker[Any]]) -> Any:
+    """Data that every one of *workers* must refuse.
+
+    Raises:
+        ConfigurationError: They take anything.
+    """
+    readers = [PayloadReader(worker) for worker in workers]
+    for data in _WRONG:
+        if all(_refuses(reader, data) for reader in readers):
+            return data
+    raise ConfigurationError("its workers take any payload, so none can be wrong")
+
+
+def _refuses(reader: PayloadReader, data: Any) -> bool:
+    try:
+        reader.read(data)
+    except InvalidPayload:
+        return True
+    return False
+
+
+class Load(BaseWorker):
+    """Publishes *rate* events a second with *data* to *topic* until stopped.
+
+    They are known by *run* as their source and by a number. What the broker
+    has not confirmed is published again under its id, until it is.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        topic: str,
+        data: Any,
+        run: str,
+        rate: float,
+        listeners: Sequence[EventWorker[Any]] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__("load")
+        self.transport = transport
+        self.topic = topic
+        self.data = data
+        self.run = run
+        self.rate = rate
+        self.listeners = listeners
+        self.clock = clock or SystemClock()
+        self.attempts: dict[str, Attempt] = {}
+        self.trouble: str | None = None
+        self._lock = threading.Lock()
+        self._unconfirmed: list[Event] = []
+
+    @property
+    def confirmed(self) -> int:
+        """Events that the broker has."""
+        return sum(attempt.confirmed_at is not None for attempt in list(self.attempts.values()))
+
+    def work(self) -> None:
+        """Publish what is due, until stopped."""
+        began, made = self.clock.monotonic(), 0
+        while not self.clock.wait(self.stopping, STEP):
+            due = int((self.clock.monotonic() - began) * self.rate)
+            self.publish([self._event(f"e{number}", self.data) for number in range(made, due)])
+            made = due
+
+    def publish(self, events: Sequence[Event], kind: Kind = "normal") -> None:
+        """Publish *events* and what was not confirmed; trouble is kept in `trouble`."""
+        with self._lock:
+            now = self.clock.time()
+            for event in events:
+                self.attempts[event.id] = Attempt(event.id, now, None, kind)
+            waiting, self._unconfirmed = [*self._unconfirmed, *events], []
+            if not waiting:
+                return
+            try:
+                self.transport.publish([Message(self.topic, encode(event)) for event in waiting])
+            except StorageError as error:
+                self.trouble, self._unconfirmed = str(error), waiting
+                return
+            self.trouble = None
+            now = self.clock.time()
+            for event in waiting:
+                sent = self.attempts[event.id]
+                self.attempts[event.id] = replace(sent, confirmed_at=now)
+
+    def again(self, count: int) -> int:
+        """Publish the latest *count* events a second time; how many there were."""
+        latest = [a.id for a in self.attempts.values() if a.kind == "normal"][-count:]
+        self.transport.publish(
+            [Message(self.topic, encode(self._event(id, self.data))) for id in latest]
+        )
+        return len(latest)
+
+    def poison(self, count: int) -> None:
+        """Publish events that *listeners* cannot read."""
+        events = [self._event(f"poison{n}", unreadable(self.listeners)) for n in range(count)]
+        self.publish(events, "poison")
+
+    def deadly(self, count: int) -> None:
+        """Publish events that kill the process that handles them."""
+        self.publish([self._event(f"{DEADLY}{n}", self.data) for n in range(count)], "deadly")
+
+    def finish(self, timeout: float) -> None:
+        """Stop, and go on with what was not confirmed for at most *timeout* seconds."""
+        self.stop(5.0)
+        end = self.clock.monotonic() + timeout
+        while self._unconfirmed and self.clock.monotonic() < end:
+            self.publish([])
+            if self._unconfirmed:
+                time.sleep(0.1)
+
+    def _event(self, id: str, data: Any) -> Event:
+        return Event(self.topic, data, id=id, source=self.run, time=self.clock.time())

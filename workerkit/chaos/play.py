@@ -1,0 +1,39 @@
+"""Plays one scenario: steady state, fault, steady state, full drain, verdict."""
+
+from __future__ import annotations
+
+from ..errors import CheckFailed
+from .catalogue import Scenario
+from .scenarios import Play
+from .stage import Stage
+from .verdict import Evidence, Verdict, judge
+
+
+def play(scenario: Scenario, act: Play, stage: Stage) -> Verdict:
+    """Play *act*, which is what *scenario* does; the caller starts and ends the rig and the load.
+
+    A fact that does not come in time is a problem, and so the verdict is fail.
+
+    Raises:
+        StartStopError: The project's processes do not start.
+    """
+    if scenario.mode == "cron":
+        return judge(_play_job(act, stage))
+    stage.rig.start(*stage.workers[: scenario.replicas])
+    stage.load.start()
+    try:
+        stage.steady()
+        act(stage)
+        stage.rest(2.0)
+    except CheckFailed as error:
+        stage.problems.append(str(error))
+    return judge(stage.evidence(stage.drain()))
+
+
+def _play_job(act: Play, stage: Stage) -> Evidence:
+    try:
+        evidence = act(stage)
+    except CheckFailed as error:
+        stage.problems.append(str(error))
+        evidence = None
+    return evidence or stage.evidence(drained=False)

@@ -1,0 +1,132 @@
+"""The project's processes, under the hands of a chaos run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from ..core.child import ChildProcess
+from ..core.parts import Part, answers
+from ..errors import StartStopError
+
+START = 30.0
+"""Seconds that a process has to be ready."""
+
+
+class Rig:
+    """Starts *parts* of the project in *folder*, and disturbs them; ends all of them at exit.
+
+    Their lines go to *log*. `restart_dead` is what starts a process again that
+    has died, as whoever runs it in production would.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], folder: Path, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self.parts = list(parts)
+        self._log = log.open("a", encoding="utf-8")
+        self._frozen: set[str] = set()
+        self._wanted: set[str] = set()
+        self._children = {
+            part.name: ChildProcess(
+                part.name, part.command(), self._line(part.name), folder=folder,
+                environment=environment, ended=self._ended,
+            )
+            for part in self.parts
+        }  # fmt: skip
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self, *names: str) -> None:
+        """Start the processes *names*, and wait until they are ready.
+
+        Raises:
+            StartStopError: One ended or was not ready in time; says what it said last.
+        """
+        chosen = [part for part in self.parts if part.name in names]
+        for part in chosen:
+            self._wanted.add(part.name)
+            self._children[part.name].start()
+        end = time.monotonic() + START
+        for part in chosen:
+            while not answers("127.0.0.1", part.port, "/livez"):
+                if not self._children[part.name].alive or time.monotonic() > end:
+                    raise StartStopError(f"{part.name} did not start; its log is {self._log.name}")
+                time.sleep(0.02)
+
+    def named(self, mode: str) -> list[str]:
+        """The processes that run in *mode*."""
+        return [part.name for part in self.parts if part.mode == mode]
+
+    def port(self, name: str) -> int:
+        """Where the process *name* listens."""
+        return next(part.port for part in self.parts if part.name == name)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait for the end."""
+        self._wanted.discard(name)
+        self._send(name, signal.SIGKILL)
+        self._children[name].stop(10.0)
+
+    def drain(self, name: str, timeout: float) -> int | None:
+        """SIGTERM, and wait; the exit code, None when it did not end in *timeout* seconds."""
+        self._wanted.discard(name)
+        self._children[name].stop(timeout)
+        return self._children[name].exit_code
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP: it stands still and holds what it holds."""
+        self._frozen.add(name)
+        self._send(name, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT."""
+        self._frozen.discard(name)
+        self._send(name, signal.SIGCONT)
+
+    def restart_dead(self) -> None:
+        """Start again what has ended without us."""
+        for name, child in self._children.items():
+            if not child.alive and name in self._wanted:
+                self.start(name)
+
+    def close(self) -> None:
+        """End every process; idempotent."""
+        for name in list(self._frozen):
+            with suppress(OSError):
+                self.thaw(name)
+        for child in self._children.values():
+            child.ask()
+        for child in self._children.values():
+            child.stop(10.0)
+        self._log.close()
+
+    def _send(self, name: str, number: int) -> None:
+        pid = self._children[name].pid
+        if pid is not None:
+            os.kill(pid, number)
+
+    def _line(self, name: str) -> Callable[[str], None]:
+        def write(text: str) -> None:
+            self._log.write(f"{name}: {text}\n")
+            self._log.flush()
+
+        return write
+
+    def _ended(self, child: ChildProcess, code: int) -> None:
+        self._line(child.name)(f"ended with {code}")
+        child.rest()

@@ -1,0 +1,139 @@
+"""What can be done to a project, one function a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from .faults import locked
+from .stage import Stage
+from .verdict import Evidence
+
+Play = Callable[[Stage], "Evidence | None"]
+"""Disturbs what is on the stage; one about jobs returns the evidence to judge it by."""
+
+BROKEN = 3.0
+"""Seconds that something is away."""
+
+DRAIN = 25.0
+"""Seconds that a process has to end by itself."""
+
+
+def kill_worker(stage: Stage) -> None:
+    """SIGKILL while events are handled, then a new process."""
+    worker = stage.workers[0]
+    with stage.fault("SIGKILL"):
+        stage.rig.kill(worker)
+    stage.rig.start(worker)
+
+
+def stop_worker(stage: Stage) -> None:
+    """SIGTERM while events are handled, then a new process."""
+    worker = stage.workers[0]
+    with stage.fault("SIGTERM"):
+        code = stage.rig.drain(worker, DRAIN)
+    if code != 0:
+        stage.problems.append(f"{worker} ended with {code} after SIGTERM, must be 0 in {DRAIN:g} s")
+    stage.rig.start(worker)
+
+
+def freeze_worker(stage: Stage) -> None:
+    """SIGSTOP beyond the lease while another replica works, then SIGCONT."""
+    worker = stage.workers[0]
+    with stage.fault("SIGSTOP"):
+        stage.rig.freeze(worker)
+        stage.rest(2 * stage.lease)
+        stage.rig.thaw(worker)
+
+
+def lose_db(stage: Stage) -> None:
+    """The service's database takes no write."""
+    with stage.fault("database away"), locked(stage.database_file):
+        stage.rest(BROKEN)
+
+
+def lose_broker(stage: Stage) -> None:
+    """The broker takes and hands out nothing."""
+    with stage.fault("broker away"), locked(stage.broker_file):
+        stage.rest(BROKEN)
+
+
+def duplicate_events(stage: Stage) -> None:
+    """Events are published a second time, under their ids."""
+    with stage.fault("published twice", hit=stage.load.again(100)):
+        stage.rest(0.5)
+
+
+def poison_event(stage: Stage) -> None:
+    """Events come whose payload cannot be read."""
+    with stage.fault("poison", hit=5):
+        stage.load.poison(5)
+        stage.rest(0.5)
+
+
+def deadly_event(stage: Stage) -> None:
+    """An event comes that kills the process that handles it."""
+    with stage.fault("deadly event", hit=1):
+        stage.load.deadly(1)
+        deadly = {id for id, attempt in stage.load.attempts.items() if attempt.kind == "deadly"}
+
+        def given_up() -> bool:
+            stage.rig.restart_dead()
+            return deadly <= {one.id for one in stage.evidence(False).settled}
+
+        stage.until("the deadly event to be given up", given_up, 120.0)
+
+
+def scale(stage: Stage) -> None:
+    """Two replicas join under load, and leave again."""
+    joining = stage.workers[1:3]
+    with stage.fault("replicas join and leave"):
+        stage.rig.start(*joining)
+        stage.rest(1.0)
+        for worker in joining:
+            stage.rig.drain(worker, DRAIN)
+
+
+def kill_cron(stage: Stage) -> Evidence:
+    """SIGKILL in the middle of a job; it must complete the next time."""
+    worker = stage.rig.named("cron")[0]
+    stage.rig.start(worker)
+    killed = stage.run_job(worker)
+    running = stage.state_of(killed) == "running"
+    with stage.fault("SIGKILL in a job", hit=int(running)):
+        stage.rig.kill(worker)
+    stage.rig.start(worker)
+    stage.until("the run to be abandoned", lambda: stage.state_of(killed) != "running")
+    done = stage.run_job(worker)
+    stage.until("the job to complete", lambda: stage.state_of(done) != "running")
+    stage.rig.drain(worker, DRAIN)
+    return stage.job_evidence(killed, done)
+
+
+def two_schedulers(stage: Stage) -> Evidence:
+    """One of two cron workers stands still in the middle of a job, and wakes up too late."""
+    frozen, other = stage.rig.named("cron")[:2]
+    stage.rig.start(frozen, other)
+    killed = stage.run_job(frozen)
+    running = stage.state_of(killed) == "running"
+    with stage.fault("SIGSTOP in a job", hit=int(running)):
+        stage.rig.freeze(frozen)
+        stage.until("the run to be abandoned", lambda: stage.state_of(killed) != "running")
+        done = stage.run_job(other)
+        stage.until("the job to complete", lambda: stage.state_of(done) != "running")
+        stage.rig.thaw(frozen)
+    # The run that it was in the middle of ends before another one of the job begins there.
+    last = stage.run_job(frozen)
+    stage.until("the job to run where it woke up", lambda: stage.state_of(last) != "running")
+    for worker in (frozen, other):
+        stage.rig.drain(worker, DRAIN)
+    return stage.job_evidence(killed, done)
+
+
+PLAYS: Mapping[str, Play] = MappingProxyType({
+    "kill-worker": kill_worker, "stop-worker": stop_worker, "freeze-worker": freeze_worker,
+    "lose-db": lose_db, "lose-broker": lose_broker, "duplicate-events": duplicate_events,
+    "poison-event": poison_event, "deadly-event": deadly_event, "scale": scale,
+    "kill-cron": kill_cron, "two-schedulers": two_schedulers,
+})  # fmt: skip
+"""What each scenario of the catalogue does."""
