@@ -24,6 +24,7 @@ from .cron.worker import THREADS, CronWorker
 from .errors import ConfigurationError, StorageError
 from .events.consumer import EventConsumer
 from .events.outbox import Relay
+from .events.suspects import Quarantine
 from .events.worker import worker_name
 from .observability.admin import admin_app, beside
 from .observability.health import Health, Tally, WorkerHealth, consumer_health, job_health
@@ -112,6 +113,7 @@ class Process:
         self.restart_reason: str | None = None
         self._ask_to_end = ask_to_end
         self._loop = EventLoop()
+        self._quarantine = Quarantine()
         self.tally = Tally()
         self.metrics = Metrics({"service": name, "mode": mode, "version": version("workerkit")})
         self.metrics.watch(self.health)
@@ -237,6 +239,7 @@ class Process:
                 hooks=[self.metrics, self.tally, LogHook()],
                 state=self.project.state,
                 loop=self._loop,
+                quarantine=self._quarantine,
             )
             for worker in self.service.events
         ]

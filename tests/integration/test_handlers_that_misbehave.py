@@ -223,9 +223,9 @@ def test_a_timeout_of_the_handlers_own_calls_is_named_as_such(world, written_as,
     assert world.letters()[0].error == "TimeoutError: price service"
 
 
-def test_one_that_ends_its_process_is_given_up_on_alone(folder):
-    body = 'if order["id"] == 5:\n            os._exit(1)'
-    folder.write(body)
+@pytest.mark.parametrize("seconds", [0.0, 0.05], ids=["one lane", "eight lanes"])
+def test_one_that_ends_its_process_is_given_up_on_alone(folder, seconds):
+    folder.write(f'time.sleep({seconds})\n        if order["id"] == 5:\n            os._exit(1)')
     folder.publish(range(10))
     deaths = 0
     while deaths < 8:

@@ -19,6 +19,7 @@ from .lanes import Lanes
 from .leadership import Leadership
 from .pipeline import Pipeline
 from .store import Store
+from .suspects import Quarantine
 from .transport import Delivery, Message, Subscription, Transport
 from .worker import EventWorker, check_worker, worker_name
 
@@ -59,6 +60,7 @@ class EventConsumer(BaseWorker):
         loop: EventLoop | None = None,
         hooks: Sequence[Hook] = (),
         state: State | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         check_worker(worker)
         name = worker_name(worker)
@@ -80,8 +82,9 @@ class EventConsumer(BaseWorker):
         self._renewed = 0.0
         self._parked_look = 0.0
         self.pipeline = Pipeline(
-            service, name, worker, store, self._settle, self.clock, loop or EventLoop(), hooks
-        )
+            service, name, worker, store, self._settle, self.clock, loop or EventLoop(), hooks,
+            quarantine,
+        )  # fmt: skip
         self.lanes = Lanes(
             self.name, concurrency, self._apply, batch_seconds, self._reader,
             lambda: self.pipeline.usual, self.clock,

@@ -20,8 +20,8 @@ class Item:
     """
 
     __slots__ = (
-        "body", "counted", "delivery", "event", "identity", "key", "parked", "payload", "problem",
-        "published", "ready",
+        "body", "delivery", "event", "identity", "key", "parked", "payload", "problem",
+        "published", "ready", "starts",
     )  # fmt: skip
 
     event: Event
@@ -37,8 +37,8 @@ class Item:
         self.key: str | None = None
         self.problem: BaseException | None = None
         self.ready = False
-        self.counted = False
-        """Whether this start of an event that may kill its process is on record."""
+        self.starts: int | None = None
+        """How often it was started before; None while that is not counted."""
 
     @property
     def attempt(self) -> int:

@@ -16,6 +16,7 @@ from ..core.loop import EventLoop
 from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
 from .item import Item
 from .store import ParkedEvent, RunAgain, Store, UnitOfWork
+from .suspects import Quarantine, Suspects
 from .transport import Message
 from .worker import EventContext, EventWorker
 
@@ -73,6 +74,7 @@ class Pipeline:
         clock: Clock,
         loop: EventLoop,
         hooks: Sequence[Hook] = (),
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.service = service
         self.name = name
@@ -83,6 +85,9 @@ class Pipeline:
         self.clock = clock
         self.loop = loop
         self.hooks = hooks
+        self.suspects = Suspects(
+            store, self.consumer, worker.retry.attempts, quarantine or Quarantine()
+        )
         self.next_due = math.inf
         """When the earliest event that was parked here is due, in epoch seconds."""
         self.token: int | None = None
@@ -220,7 +225,11 @@ class Pipeline:
             result.records.append(self._record(item, "duplicate", result.now))
             self._finish([item], None, result)
             return 0.0
-        problem = item.problem or self._killer(item)
+        with self.suspects.started(item) as problem:
+            return self._settle_alone(item, problem, blame)
+
+    def _settle_alone(self, item: Item, problem: BaseException | None, blame: bool) -> float:
+        result = Result(self.clock.time())
         uow = self.store.begin()
         try:
             if problem is None:
@@ -242,18 +251,6 @@ class Pipeline:
             raise
         self._finish([item], uow, result)
         return uow.waited
-
-    def _killer(self, item: Item) -> BaseException | None:
-        """Count the start of an event that may have ended its process before."""
-        if not item.suspect and item.parked is None:
-            return None
-        if item.counted:
-            return None
-        before = self.store.started(self.consumer, item.identity)
-        item.counted = True
-        if before < self.worker.retry.attempts:
-            return None
-        return WorkerKilled(f"started alone {before} times, its process died each time")
 
     def _run_alone(
         self, item: Item, uow: UnitOfWork, result: Result, blame: bool
