@@ -148,8 +148,9 @@ class RedisStreamsTransport:
                 if waiting is None:  # deleted entries in between, or a server before 7.0
                     waiting = len(redis.xrange(topic, b"(" + behind, "+"))
             names = [entry for entry, _ in redis.xrange(topic, b"(" + behind, "+", count=1)]
-            if pending:
-                names.append(redis.xpending(topic, group)["min"])
+            # What was pending may have been settled since: then there is no oldest of it.
+            if pending and (oldest_pending := redis.xpending(topic, group)["min"]):
+                names.append(oldest_pending)
             seconds, microseconds = redis.time()
         if not names:
             return Lag(0, 0.0)
