@@ -119,14 +119,17 @@ class Project:
     def store(self, name: str) -> SqlStore:
         """Inbox, outbox and parked events of service *name*, in its database."""
         if name not in self._stores:
-            entry = self.file.services[self.check(name)]
-            url = self.environment.database_url or entry.database
-            database = Database(url or f"sqlite:///{self.data / name}.db")
-            self._stores[name] = SqlStore(database)
+            self._stores[name] = SqlStore(Database(self.database_url(name)))
         return self._stores[name]
 
+    def database_url(self, name: str) -> str:
+        """DATABASE_URL, what the project file says, or a file of the service's own."""
+        entry = self.file.services[self.check(name)]
+        url = self.environment.database_url or entry.database
+        return url or f"sqlite:///{self.data / name}.db"
+
     def database(self, name: str) -> Database:
-        """The database of service *name*: DATABASE_URL, the project file, or a file of its own."""
+        """The database of service *name*."""
         return self.store(name).database
 
     def ledger(self, name: str) -> SqlLedger:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from xml.etree import ElementTree as Xml
 
+import psycopg
 import pytest
+from redis import Redis
 
 from tests.started import Place
 from workerkit.chaos.catalogue import SCENARIOS
@@ -113,6 +116,42 @@ def test_our_engine_loses_nothing(place, name):
     assert played["verdict"]["hit"] > 0
 
 
+@pytest.mark.parametrize(
+    "name", ["kill-worker", "lose-db", "lose-broker", "slow-db", "flaky-broker", "half-open"]
+)
+def test_nor_does_it_on_redis_and_postgresql_which_are_left_as_they_were(
+    place, name, redis_url, postgresql_url
+):
+    urls = {"REDIS_URL": redis_url, "DATABASE_URL": postgresql_url}
+    code, said = place.call("chaos", name, "--quick", "--json", **urls)
+    (played,) = json.loads(said)
+    assert (code, played["verdict"]["result"], played["verdict"]["reasons"]) == (0, "pass", [])
+    with closing(Redis.from_url(redis_url)) as redis:
+        assert redis.info("keyspace") == {}
+    with closing(psycopg.connect(postgresql_url)) as connection:
+        rows = connection.execute("SELECT datname FROM pg_database").fetchall()
+    assert not [name for (name,) in rows if name.startswith("workerkit_")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"REDIS_URL": "redis://cache.example.org/0"}, "a Redis server on this machine only"),
+        ({"REDIS_URL": "rediss://localhost/0"}, "a Redis server on this machine only"),
+        ({"DATABASE_URL": "postgresql://db.example.org/app"}, "is on another machine"),
+    ],
+)
+def test_servers_that_are_not_here_are_left_alone(place, variables, said):
+    code, answer = place.call("chaos", "kill-worker", **variables)
+    assert (code, said in answer) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["slow-db", "half-open"])
+def test_what_needs_a_network_says_so(place, name):
+    code, said = place.call("chaos", name)
+    assert (code, "has no network to break" in said) == (2, True)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_an_engine_that_is_wrong_is_found(place, mutant):
     name, patch = MUTANTS[mutant]
@@ -134,6 +173,8 @@ def test_results_go_to_files_that_others_read(place):
 def test_nothing_is_done_in_a_dry_run_and_nothing_is_left_of_a_real_one(place):
     code, said = place.call("chaos", "all", "--dry-run")
     assert code == 0
+    left_out = [one for one in SCENARIOS if one.server]
+    assert said.count("left out: ") == len(left_out)
     assert len(said.splitlines()) == len(SCENARIOS)
     place.call("chaos", "duplicate-events", "--quick")
     assert not (place.folder / ".workerkit").exists()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from .faults import locked
+from .breaks import SLOW
+from .proxy import Toxic
 from .stage import Stage
 from .verdict import Evidence
 
@@ -48,14 +49,41 @@ def freeze_worker(stage: Stage) -> None:
 
 def lose_db(stage: Stage) -> None:
     """The service's database takes no write."""
-    with stage.fault("database away"), locked(stage.database_file):
+    with stage.fault("database away"), stage.database_break.away():
         stage.rest(BROKEN)
 
 
 def lose_broker(stage: Stage) -> None:
     """The broker takes and hands out nothing."""
-    with stage.fault("broker away"), locked(stage.broker_file):
+    with stage.fault("broker away"), stage.broker_break.away():
         stage.rest(BROKEN)
+
+
+def slow_db(stage: Stage) -> None:
+    """Every answer of the database is late."""
+    with stage.fault("database slow"), stage.database_break.poisoned(SLOW):
+        stage.rest(BROKEN)
+
+
+def slow_broker(stage: Stage) -> None:
+    """Every answer of the broker is late."""
+    with stage.fault("broker slow"), stage.broker_break.poisoned(SLOW):
+        stage.rest(BROKEN)
+
+
+def flaky_broker(stage: Stage) -> None:
+    """Connections to the broker are reset, five times."""
+    with stage.fault("connections reset"):
+        for _ in range(5):
+            with stage.broker_break.poisoned(Toxic(reset_peer=True)):
+                stage.rest(0.1)
+            stage.rest(0.5)
+
+
+def half_open(stage: Stage) -> None:
+    """The broker is silent on connections that stay open."""
+    with stage.fault("half-open"), stage.broker_break.poisoned(Toxic(timeout=True)):
+        stage.rest(2 * BROKEN)
 
 
 def duplicate_events(stage: Stage) -> None:
@@ -132,8 +160,10 @@ def two_schedulers(stage: Stage) -> Evidence:
 
 PLAYS: Mapping[str, Play] = MappingProxyType({
     "kill-worker": kill_worker, "stop-worker": stop_worker, "freeze-worker": freeze_worker,
-    "lose-db": lose_db, "lose-broker": lose_broker, "duplicate-events": duplicate_events,
-    "poison-event": poison_event, "deadly-event": deadly_event, "scale": scale,
-    "kill-cron": kill_cron, "two-schedulers": two_schedulers,
+    "lose-db": lose_db, "lose-broker": lose_broker, "slow-db": slow_db,
+    "slow-broker": slow_broker, "flaky-broker": flaky_broker, "half-open": half_open,
+    "duplicate-events": duplicate_events, "poison-event": poison_event,
+    "deadly-event": deadly_event, "scale": scale, "kill-cron": kill_cron,
+    "two-schedulers": two_schedulers,
 })  # fmt: skip
 """What each scenario of the catalogue does."""

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..errors import CheckFailed, StorageError
 from ..events.transport import Broker
@@ -16,6 +15,7 @@ from ..storage.database import Database
 from ..storage.effects import Settled, count_effects, settled_events
 from ..storage.runs import SqlLedger
 from ..storage.store import SqlStore
+from .breaks import Break
 from .load import Load
 from .rig import Rig
 from .verdict import Attempt, Evidence, Fault, Kind
@@ -37,9 +37,9 @@ class Stage:
     rig: Rig
     load: Load
     broker: Broker
-    broker_file: Path
+    broker_break: Break
     database: Database
-    database_file: Path
+    database_break: Break
     service: str
     consumers: Sequence[str]
     jobs: Sequence[str]

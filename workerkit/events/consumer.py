@@ -89,14 +89,15 @@ class EventConsumer(BaseWorker):
             self.name, concurrency, self._apply, batch_seconds, self._reader,
             lambda: self.pipeline.usual, self.clock,
         )  # fmt: skip
-        self._leadership: Leadership | None = None
-        if worker.order == "strict":
-            if state is None:
-                raise ConfigurationError(f'{name} has order = "strict", which needs a state store')
-            self._leadership = Leadership(state, store, self.name, lease, self.clock)
-            self.pipeline.token = 0
+        self._leadership = self._claim(state) if worker.order == "strict" else None
         self.released = 0
         self.beat = self.clock.monotonic()
+
+    def _claim(self, state: State | None) -> Leadership:
+        if state is None:
+            raise ConfigurationError(f'{self.name} has order = "strict": it needs a state store')
+        self.pipeline.token = 0
+        return Leadership(state, self.store, self.name, self.lease, self.clock)
 
     @property
     def trouble(self) -> str | None:
