@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .core.backoff import Retry
+    from .core.cache import Cache
     from .cron.job import CronJob, RunContext
     from .errors import ConfigurationError, Reject, StorageError, WorkerkitError
     from .events.worker import EventContext, EventWorker
     from .project import Project, Service, Settings
+    from .storage.cleanup import OldEvents
 
 _HOMES = {
+    "Cache": "core.cache",
     "ConfigurationError": "errors",
     "CronJob": "cron.job",
     "EventContext": "events.worker",
     "EventWorker": "events.worker",
+    "OldEvents": "storage.cleanup",
     "Project": "project",
     "Reject": "errors",
     "RunContext": "cron.job",
@@ -28,10 +32,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Cache",
     "ConfigurationError",
     "CronJob",
     "EventContext",
     "EventWorker",
+    "OldEvents",
     "Project",
     "Reject",
     "Retry",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
 from .config.settings import Environment, Mode, redis_url
+from .core.cache import Cache
 from .core.loading import load, unknown
 from .core.state import State
 from .core.user_code import where_it_failed
@@ -19,6 +20,7 @@ from .errors import ConfigurationError, WorkerkitError
 from .events.outbox import Outbox
 from .events.worker import EventWorker, check_worker, worker_name
 from .state import open_state
+from .storage.cleanup import OldEvents
 from .storage.database import VERSION, Database
 from .storage.inspection import table_version
 from .storage.runs import SqlLedger
@@ -34,14 +36,18 @@ if TYPE_CHECKING:
 class Settings:
     """What a service's `wire` is given.
 
-    `outbox` publishes events in one transaction with the service's own rows;
-    `mode` is the mode of this process, `data` the project's data folder.
+    `outbox` publishes events in one transaction with the service's own rows,
+    `cache` is shared by the service's processes, `old_events` deletes what no
+    redelivery needs any more. `mode` is the mode of this process, `data` the
+    project's data folder.
     """
 
     service: str
     mode: Mode
     database: Database
     outbox: Outbox
+    cache: Cache
+    old_events: OldEvents
     data: Path
 
 
@@ -146,7 +152,11 @@ class Project:
         if (name, mode) not in self._services:
             entry = self.file.services[self.check(name)]
             outbox = Outbox(name, self.store(name), self.transport)
-            settings = Settings(name, mode, self.database(name), outbox, self.data)
+            cache = Cache(name, lambda: self.state)
+            old_events = OldEvents(name, self.transport, lambda: self._topics_of(name, mode))
+            settings = Settings(
+                name, mode, self.database(name), outbox, cache, old_events, self.data
+            )
             try:
                 service = load(entry.wire, self.folder)(settings)
             except WorkerkitError:
@@ -156,6 +166,11 @@ class Project:
             check_service(service, name, entry.wire)
             self._services[name, mode] = service
         return self._services[name, mode]
+
+    def _topics_of(self, name: str, mode: Mode) -> dict[str, str]:
+        """The topic of each consumer of service *name*."""
+        workers = self.service(name, mode).events
+        return {f"{name}/{worker_name(worker)}": worker.topic for worker in workers}
 
     def modes(self, name: str) -> tuple[Mode, ...]:
         """The modes that service *name* has: as the project file says, else as it is wired."""

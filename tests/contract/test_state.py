@@ -256,3 +256,19 @@ def test_a_file_that_cannot_be_used_is_said_at_the_call_and_tried_again(tmp_path
     path.unlink()
     assert state.members() == []
     state.close()
+
+
+def test_the_cache_keeps_values_for_a_while(state):
+    state.cache({"a": b'{"n":1}', "b": "\N{SNOWMAN}".encode()}, 0.5)
+    assert state.cached(["a", "b", "c"]) == {"a": b'{"n":1}', "b": "\N{SNOWMAN}".encode()}
+    state.cache({"a": b"2"}, 30.0)
+    end = time.monotonic() + 10
+    while len(state.cached(["a", "b"])) > 1:
+        assert time.monotonic() < end
+    assert state.cached(["a", "b"]) == {"a": b"2"}
+
+
+def test_the_cache_takes_many_values_and_none(state):
+    state.cache({f"key {n}": str(n).encode() for n in range(3000)}, 30.0)
+    assert len(state.cached([f"key {n}" for n in range(3000)])) == 3000
+    assert state.cached([]) == {}

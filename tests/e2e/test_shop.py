@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -41,13 +42,14 @@ class Shop:
         self._started: list[subprocess.Popen[bytes]] = []
         self._ports: dict[str, int] = {}
 
-    def run(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def run(self, module: str, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start `python -m MODULE` and wait until it runs."""
         log = self.folder / f"{module}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], cwd=self.folder, stderr=out
-            )
+                [sys.executable, "-m", module, *arguments],
+                cwd=self.folder, stderr=out, env={**os.environ, **variables},
+            )  # fmt: skip
         self._started.append(process)
         until(lambda: "running on port" in log.read_text() or process.poll() is not None)
         running = re.search(r"running on port (\d+)", log.read_text())
@@ -64,6 +66,18 @@ class Shop:
                 return answer.status, orjson.loads(answer.read())
         except HTTPError as error:
             return error.code, orjson.loads(error.read())
+
+    def url(self, module: str) -> str:
+        return f"http://127.0.0.1:{self._ports[module]}"
+
+    def command(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Exit code and standard output of `workerkit ARGUMENTS` in the shop."""
+        done = subprocess.run(
+            [sys.executable, "-m", "workerkit", *arguments], cwd=self.folder,
+            env={**os.environ, **variables}, capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout
 
     def publish(self, data: dict[str, Any], id: str, at: float | None = None) -> None:
         event = Event(STOCK, data, id=id, source="test", time=time.time() if at is None else at)
@@ -157,6 +171,62 @@ def test_a_database_that_fails_is_503_in_one_line(shop, module, database, table,
         db.execute(f"ALTER TABLE {table} RENAME TO gone")
     answer = {"detail": "the database does not answer, try again"}
     assert shop.ask(module, path, body) == (503, answer)
+
+
+def test_the_stock_goes_from_the_warehouse_into_the_cache_that_catalog_reads(shop):
+    warehouse = shop.run("warehouse.api")
+    url = {"WAREHOUSE_URL": shop.url("warehouse.api")}
+    shop.run("catalog.api")
+    shop.run("catalog.worker", "--mode=cron", **url)
+    product = {"productId": "test-123", "sku": "SKU-001", "name": "Product 1"}
+    code, said = shop.command("cron", "trigger", "stock_sync", "--wait", **url)
+    assert (code, "37 rows in the worker on port" in said) == (0, True)
+    _, shown = shop.ask("catalog.api", "/products/SKU-001")
+    assert (shown.pop("stockAge") < 60, shown) == (True, {**product, "stock": 27})
+    _, shown = shop.ask("catalog.api", "/products")
+    assert [each["stock"] is not None for each in shown] == [True] * 37
+    assert shop.ask("catalog.api", "/products/SKU-999")[0] == 404
+
+    warehouse.kill()
+    warehouse.wait(30)
+    code, said = shop.command("cron", "trigger", "stock_sync", "--wait", **url)
+    assert (code, "WarehouseUnreachable: http://127.0.0.1:" in said) == (5, True)
+    assert shop.ask("catalog.api", "/products/SKU-001")[1]["stock"] == 27
+
+
+def test_without_a_sync_catalog_shows_products_without_stock(shop):
+    shop.run("catalog.api")
+    status, shown = shop.ask("catalog.api", "/products/SKU-001")
+    assert (status, shown["stock"], shown["stockAge"]) == (200, None, None)
+
+
+def test_the_jobs_of_pricing_can_be_run_by_hand(shop):
+    shop.run("pricing.api")
+    path = shop.folder / ".workerkit" / "pricing.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE prices SET price = 1 WHERE sku IN ('SKU-001', 'SKU-002')")
+    for job, rows in {
+        "price_sync": "2 rows", "cache_warmup": "37 rows",
+        "expired_prices_cleanup": "in this process", "old_events_cleanup": "in this process",
+    }.items():  # fmt: skip
+        code, said = shop.command("cron", "trigger", job)
+        assert (code, rows in said) == (0, True), said
+    assert shop.ask("pricing.api", "/prices/SKU-001")[1]["price"] == 1349
+    assert sorted(price["sku"] for price in shop.announced()) == ["SKU-001", "SKU-002"]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE prices RENAME TO gone")
+    assert shop.ask("pricing.api", "/prices/SKU-001")[1]["price"] == 1349
+
+
+def test_one_process_can_do_everything(shop):
+    shop.run("pricing.worker", "--mode=inline")
+    shop.publish({"productId": "test-123", "sku": "SKU-001", "newStock": 100}, id="one")
+    until(shop.settled)
+    code, said = shop.command("cron", "trigger", "price_sync", "--wait")
+    assert (code, "in the worker on port" in said) == (0, True)
+    assert shop.ask("pricing.worker", "/prices/SKU-001")[1]["price"] == 1214
+    _, health = shop.ask("pricing.worker", "/worker/health")
+    assert {worker["kind"] for worker in health["workers"]} == {"event", "cron"}
 
 
 def test_a_worker_that_is_asked_to_stop_ends_with_0(shop):

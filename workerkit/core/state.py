@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Protocol
@@ -76,6 +77,12 @@ class State(Protocol):
 
     def members(self) -> list[Member]:
         """By service, mode and start; those that were lost stay for FORGOTTEN seconds."""
+
+    def cached(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """What is in the cache under *keys*, without what has expired or is not there."""
+
+    def cache(self, values: Mapping[str, bytes], seconds: float) -> None:
+        """Keep *values*, UTF-8 text, under their keys for *seconds*, in one round trip."""
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

@@ -36,6 +36,7 @@ class Demo:
         return [
             ("an event changes a price in another process", self.event_in),
             ("the warehouse's own change arrives through its outbox", self.through_the_api),
+            ("a job runs in the cron worker, and another service shows it", self.cron_run),
             ("the same event twice is applied once", self.duplicate),
             ("a bad payload becomes a dead letter, is corrected and replayed", self.dead_letter),
             ("the worker is killed while it holds an event", self.killed_before_commit),
@@ -77,6 +78,20 @@ class Demo:
         return (
             f"POST /stock/SKU-002 made version {level['version']}; "
             f"pricing went {before} -> {after} cents"
+        )
+
+    def cron_run(self) -> str:
+        """Catalog's stock sync, asked for as `workerkit cron trigger stock_sync --wait` does."""
+        level = self.shop.call("warehouse api", "/stock/SKU-002")["stock"]
+        before = self.shop.call("catalog api", "/products/SKU-002")["stock"]
+        run = self.shop.trigger("catalog cron", "catalog/stock_sync")
+        product = self.shop.call("catalog api", "/products/SKU-002")
+        if (run.state, product["stock"]) != ("succeeded", level):
+            raise CheckFailed(f"stock_sync {run.state} {run.reason}, catalog has {product}")
+        return (
+            f"stock_sync copied {run.rows} levels in {1000 * (run.ended - run.started):.0f} ms; "
+            f"catalog shows SKU-002 {'no stock' if before is None else before} -> "
+            f"{product['stock']}, {product['stockAge']:.2f} s old"
         )
 
     def duplicate(self) -> str:

@@ -21,8 +21,10 @@ import psutil
 
 from ..config.inherited import environment_without_settings
 from ..config.project_file import FILE, ProjectFile, read_project
-from ..errors import CheckFailed, StartStopError
+from ..cron.ledger import Run
+from ..errors import CheckFailed, StartStopError, Unreachable
 from ..events.envelope import Event, decode
+from ..observability.trigger import ask_worker
 from ..transports import open_transport
 
 STOCK, PRICE = "warehouse.stock.updated", "pricing.price.updated"
@@ -74,8 +76,16 @@ class Shop:
             "warehouse api": services["warehouse"].ports.api,
             "pricing api": services["pricing"].ports.api,
             "pricing events": services["pricing"].ports.events,
+            "pricing cron": services["pricing"].ports.cron,
+            "catalog api": services["catalog"].ports.api,
+            "catalog cron": services["catalog"].ports.cron,
             "sidecar": self.file.sidecar.port,
         }
+
+    @property
+    def _addresses(self) -> dict[str, str]:
+        """Where its services find each other."""
+        return {"WAREHOUSE_URL": f"http://127.0.0.1:{self.ports['warehouse api']}"}
 
     def start(self) -> None:
         """Start `workerkit dev` and wait until every process is ready.
@@ -87,7 +97,7 @@ class Shop:
             # A session of its own: Ctrl-C on the terminal is for us, and we end it in order.
             self._dev = subprocess.Popen(
                 [sys.executable, *DEV],
-                cwd=self.folder, env=environment_without_settings(),
+                cwd=self.folder, env={**environment_without_settings(), **self._addresses},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         end = time.monotonic() + 3 * PATIENCE
@@ -146,6 +156,27 @@ class Shop:
         """Publish a stock level through the sidecar, with an id of our own."""
         path = f"/v1.0/publish/{self.file.sidecar.pubsub}/{STOCK}"
         self.call("sidecar", f"{path}?metadata.cloudevent.id={quote(event_id)}", data)
+
+    def trigger(self, process: str, job: str) -> Run:
+        """Run *job* in *process*, beside or after its scheduled run, and wait for its end.
+
+        Raises:
+            CheckFailed: It does not begin, or the process is away.
+        """
+        ended: list[Run] = []
+
+        def runs() -> bool:
+            port = self.ports[process]
+            _, run = ask_worker(port, job, None, wait=True, line=lambda text: None)
+            if run is not None:
+                ended.append(run)
+            return bool(ended)
+
+        try:
+            until(f"{job} to run", runs)
+        except Unreachable as error:
+            raise CheckFailed(str(error)) from None
+        return ended[0]
 
     def price(self, sku: str) -> int:
         """As pricing's API has it, in cents."""

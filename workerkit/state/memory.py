@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..core.clock import Clock, SystemClock
@@ -17,6 +18,7 @@ class MemoryState:
         self._lock = threading.Lock()
         self._leases: dict[str, tuple[Lease, float]] = {}
         self._members: dict[str, Member] = {}
+        self._cache: dict[str, tuple[bytes, float]] = {}
 
     def acquire(self, name: str, holder: str, seconds: float, above: int = 0) -> Lease | None:
         """The lease on *name*, unless somebody has it."""
@@ -59,6 +61,19 @@ class MemoryState:
         with self._lock:
             found = [member for member in self._members.values() if member.until > oldest]
         return sorted(found, key=lambda m: (m.service, m.mode, m.started))
+
+    def cached(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """What is in the cache."""
+        now = self.clock.time()
+        with self._lock:
+            found = {key: self._cache[key] for key in keys if key in self._cache}
+        return {key: value for key, (value, until) in found.items() if until > now}
+
+    def cache(self, values: Mapping[str, bytes], seconds: float) -> None:
+        """Keep *values*."""
+        until = self.clock.time() + seconds
+        with self._lock:
+            self._cache.update({key: (value, until) for key, value in values.items()})
 
     def close(self) -> None:
         """Nothing to release."""

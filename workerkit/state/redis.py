@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import orjson
@@ -13,6 +14,8 @@ _LEASE = "workerkit:lease:"
 """A hash with holder, token and `until` in milliseconds; it stays, or tokens would repeat."""
 
 _MEMBERS = "workerkit:members"
+
+_CACHE = "workerkit:cache:"
 
 _NOW = """
 local time = redis.call('TIME')
@@ -91,6 +94,22 @@ class RedisState:
                 redis.hdel(_MEMBERS, *lost)
         kept = [member for member in found if member.until > oldest]
         return sorted(kept, key=lambda m: (m.service, m.mode, m.started))
+
+    def cached(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """What is in the cache."""
+        if not keys:
+            return {}
+        with self.server.guard() as redis:
+            found = redis.mget([_CACHE + key for key in keys])
+        return {key: value for key, value in zip(keys, found, strict=True) if value is not None}
+
+    def cache(self, values: Mapping[str, bytes], seconds: float) -> None:
+        """Keep *values*."""
+        milliseconds = max(1, int(seconds * 1000))
+        with self.server.guard() as redis, redis.pipeline(transaction=False) as pipeline:
+            for key, value in values.items():
+                pipeline.set(_CACHE + key, value, px=milliseconds)
+            pipeline.execute()
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from ..core.clock import Clock, SystemClock
 from ..core.files import SameFile, use_wal
@@ -22,12 +24,24 @@ CREATE TABLE IF NOT EXISTS members (
     id TEXT PRIMARY KEY, service TEXT NOT NULL, mode TEXT NOT NULL, host TEXT NOT NULL,
     pid INTEGER NOT NULL, port INTEGER NOT NULL, started REAL NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cache (
+    key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS cache_until ON cache (until);
 """
 
 _ACQUIRE = """
 INSERT INTO leases VALUES (?1, ?2, ?3 + 1, ?4) ON CONFLICT (name) DO UPDATE
 SET holder = ?2, token = max(token, ?3) + 1, until = ?4 WHERE until <= ?5
 RETURNING token
+"""
+
+_CACHED = """
+SELECT key, value FROM cache WHERE until > ? AND key IN (SELECT value FROM json_each(?))
+"""
+
+_CACHE = """
+INSERT OR REPLACE INTO cache SELECT value ->> 0, value ->> 1, ?2 FROM json_each(?1)
 """
 
 _HELD = "name = ? AND holder = ? AND token = ?"
@@ -79,6 +93,19 @@ class SqliteState:
         oldest = self.clock.time() - FORGOTTEN
         query = "SELECT * FROM members WHERE until > ? ORDER BY service, mode, started"
         return [Member(*row) for row in self._run(query, (oldest,))]
+
+    def cached(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """What is in the cache."""
+        wanted = orjson.dumps(list(keys)).decode()
+        rows = self._run(_CACHED, (self.clock.time(), wanted))
+        return {key: value.encode() for key, value in rows}
+
+    def cache(self, values: Mapping[str, bytes], seconds: float) -> None:
+        """Keep *values*, and forget what has expired."""
+        now = self.clock.time()
+        rows = orjson.dumps([(key, value.decode()) for key, value in values.items()]).decode()
+        self._run("DELETE FROM cache WHERE until <= ?", (now,))
+        self._run(_CACHE, (rows, now + seconds))
 
     def close(self) -> None:
         """Close the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from .models import Price, PriceChange
@@ -34,18 +34,27 @@ class PricingUseCase:
             return None
         price.take_stock(stock.new_stock, stock.version, event_time)
 
-        previous, price.price = price.price, price_for(price.base_price, price.stock)
-        if price.price == previous:
-            return None
-        session.add(
-            PriceChange(
-                product_id=price.product_id,
-                previous_price=previous,
-                price=price.price,
-                stock=price.stock,
-            )
-        )
-        return price
+        return price if self._put_right(session, price) else None
+
+    def recompute(
+        self, session: Session, after: str, limit: int
+    ) -> tuple[str | None, Sequence[Price]]:
+        """Put up to *limit* prices right whose sku comes after *after*.
+
+        The last sku that was looked at, None when there was none, and the
+        prices that changed.
+        """
+        prices = self.list_prices(session, limit, after, lock=True)
+        changed = [price for price in prices if self._put_right(session, price)]
+        return (prices[-1].sku if prices else None), changed
+
+    def forget_changes(self, session: Session, before: float, limit: int) -> int:
+        """Delete up to *limit* changes made before *before* (epoch seconds), the oldest first."""
+        old = select(PriceChange.id).where(PriceChange.changed_at < before)
+        ids = session.scalars(old.order_by(PriceChange.id).limit(limit)).all()
+        if ids:
+            session.execute(delete(PriceChange).where(PriceChange.id.in_(ids)))
+        return len(ids)
 
     def find(self, session: Session, sku: str) -> Price:
         """The price of *sku*.
@@ -58,9 +67,12 @@ class PricingUseCase:
             raise UnknownProduct(f"no product with sku {sku!r}")
         return price
 
-    def list_prices(self, session: Session, limit: int) -> Sequence[Price]:
-        """Up to *limit* prices, by sku."""
-        return session.scalars(select(Price).order_by(Price.sku).limit(limit)).all()
+    def list_prices(
+        self, session: Session, limit: int, after: str = "", *, lock: bool = False
+    ) -> Sequence[Price]:
+        """Up to *limit* prices whose sku comes after *after*, by sku; locked if asked to."""
+        query = select(Price).where(Price.sku > after).order_by(Price.sku).limit(limit)
+        return session.scalars(query.with_for_update() if lock else query).all()
 
     def history(self, session: Session, sku: str, limit: int) -> Sequence[PriceChange]:
         """Up to *limit* changes of the price of *sku*, the latest first.
@@ -72,3 +84,18 @@ class PricingUseCase:
             PriceChange.product_id == self.find(session, sku).product_id
         )
         return session.scalars(changes.order_by(PriceChange.id.desc()).limit(limit)).all()
+
+    def _put_right(self, session: Session, price: Price) -> bool:
+        """Set the price that follows from the rules; whether that changed it."""
+        previous, price.price = price.price, price_for(price.base_price, price.stock)
+        if price.price == previous:
+            return False
+        session.add(
+            PriceChange(
+                product_id=price.product_id,
+                previous_price=previous,
+                price=price.price,
+                stock=price.stock,
+            )
+        )
+        return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -25,6 +27,11 @@ class WarehouseUseCase:
         level.stock = stock
         level.version += 1
         return level
+
+    def list_levels(self, session: Session, after: str, limit: int) -> Sequence[StockLevel]:
+        """Up to *limit* levels whose sku comes after *after*, by sku."""
+        query = select(StockLevel).where(StockLevel.sku > after)
+        return session.scalars(query.order_by(StockLevel.sku).limit(limit)).all()
 
     def find(self, session: Session, sku: str, *, lock: bool = False) -> StockLevel:
         """The level of *sku*; with *lock* nobody else changes it before the transaction ends.

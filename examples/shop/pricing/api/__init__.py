@@ -34,8 +34,15 @@ def build_api(settings: Settings, pricing: PricingUseCase) -> FastAPI:
 
     @app.get("/prices/{sku}")
     def show_price(sku: str) -> PriceView:
-        with database.read() as session:
-            return PriceView.model_validate(pricing.find(session, sku))
+        """The price; while the database is away that of the last warmup."""
+        try:
+            with database.read() as session:
+                return PriceView.model_validate(pricing.find(session, sku))
+        except (StorageError, DBAPIError):
+            kept = settings.cache.get(f"price:{sku}")
+            if kept is None:
+                raise
+            return PriceView.model_validate(kept)
 
     @app.get("/prices/{sku}/history")
     def show_history(sku: str, limit: Limit = 100) -> list[PriceChangeView]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from workerkit import Settings, StorageError
@@ -14,6 +15,8 @@ from ..use_case import UnknownProduct, WarehouseUseCase
 
 log = logging.getLogger(__name__)
 
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
 
 def build_api(settings: Settings, warehouse: WarehouseUseCase) -> FastAPI:
     """The ASGI application."""
@@ -21,6 +24,13 @@ def build_api(settings: Settings, warehouse: WarehouseUseCase) -> FastAPI:
     app.add_exception_handler(UnknownProduct, _not_found)
     app.add_exception_handler(StorageError, _unavailable)
     app.add_exception_handler(DBAPIError, _unavailable)
+
+    @app.get("/stock")
+    def list_stock(after: str = "", limit: Limit = 100) -> list[StockView]:
+        """A page of levels by sku; the next one begins *after* the last of them."""
+        with settings.database.read() as session:
+            levels = warehouse.list_levels(session, after, limit)
+            return [StockView.model_validate(level) for level in levels]
 
     @app.get("/stock/{sku}")
     def show_stock(sku: str) -> StockView:

@@ -1,0 +1,1 @@
+"""What the shop sells, with how many units of it there are."""

@@ -1,0 +1,1 @@
+"""Catalog's background work, apart from its API."""
