@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import orjson
+import psycopg
 from redis import Redis
 
 from workerkit.events.envelope import Event, encode
@@ -103,12 +104,16 @@ class Running:
 class Folder:
     """The project's files, its broker, and the processes started in it.
 
-    The broker is the Redis server at *redis_url*, else the embedded one.
+    The broker is the Redis server at *redis_url*, else the embedded one; the
+    database is PostgreSQL's at *database_url*, else a SQLite file.
     """
 
-    def __init__(self, path: Path, redis_url: str | None = None) -> None:
+    def __init__(
+        self, path: Path, redis_url: str | None = None, database_url: str | None = None
+    ) -> None:
         self.path = path
         self.redis_url = redis_url
+        self.database_url = database_url
         self.data = path / ".workerkit"
         self.database = self.data / "app.db"
         self.broker_file = self.data / "broker.db"
@@ -118,7 +123,8 @@ class Folder:
     @property
     def environment(self) -> dict[str, str]:
         """What our processes are given."""
-        return {**os.environ, **({"REDIS_URL": self.redis_url} if self.redis_url else {})}
+        urls = {"REDIS_URL": self.redis_url, "DATABASE_URL": self.database_url}
+        return {**os.environ, **{name: url for name, url in urls.items() if url}}
 
     def write(self, body: str = "pass", lease: float = LEASE) -> None:
         """Write the app; *body* is the first thing that its handler does with `order`."""
@@ -164,6 +170,10 @@ class Folder:
         return [row[0] for row in self.ask("SELECT id FROM ledger ORDER BY id")]
 
     def ask(self, query: str, file: Path | None = None) -> list[tuple[Any, ...]]:
+        """Rows of the database, or of another SQLite *file*."""
+        if self.database_url and file is None:
+            with closing(psycopg.connect(self.database_url)) as connection:
+                return connection.execute(query.encode()).fetchall()
         with closing(sqlite3.connect(file or self.database, timeout=20)) as db:
             return db.execute(query).fetchall()
 

@@ -16,6 +16,8 @@ from contextlib import closing
 import pytest
 
 from tests.processes import Folder, Running, message, until
+from workerkit.errors import StorageError
+from workerkit.events.transport import Broker, Message
 
 
 class Publisher(threading.Thread):
@@ -34,11 +36,23 @@ class Publisher(threading.Thread):
             with closing(self.folder.broker()) as broker:
                 for start in range(0, self.total, 10):
                     numbers = range(start, min(self.total, start + 10))
-                    broker.publish([message(number) for number in numbers])
+                    self._publish(broker, [message(number) for number in numbers])
                     self.published = numbers[-1] + 1
                     time.sleep(self.pause)
         except BaseException as error:
             self.failure = error
+
+
+    def _publish(self, broker: Broker, messages: list[Message]) -> None:
+        """Until the broker has them, under the same ids, for a minute at most."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return broker.publish(messages)
+            except StorageError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.05)
 
 
 def kill_at_random(folder: Folder, kills: int, workers: int, dice: random.Random) -> list[Running]:
@@ -102,3 +116,9 @@ def test_a_worker_killed_at_random_loses_nothing_and_doubles_nothing(folder, wor
 @pytest.mark.parametrize("workers", [1, 2])
 def test_twenty_kills_lose_nothing_and_double_nothing(folder, workers):
     survive(folder, total=5000, kills=20, workers=workers, seed=20 + workers)
+
+
+@pytest.mark.skipif(not os.environ.get("WORKERKIT_LONG"), reason="WORKERKIT_LONG is not set")
+@pytest.mark.timeout(900)
+def test_two_hundred_kills_lose_nothing_and_double_nothing(folder):
+    survive(folder, total=100_000, kills=200, workers=2, seed=200)
