@@ -23,7 +23,7 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("kill-worker", "SIGKILL the event worker while it handles events, and restart it."),
+    Scenario("kill-worker", "SIGKILL the event worker three times while it handles events."),
     Scenario("stop-worker", "SIGTERM it under load: it drains, and exits in time."),
     Scenario("freeze-worker", "SIGSTOP one of two replicas beyond the lease, then SIGCONT.", 2),
     Scenario("lose-db", "The service's database takes no write for a while."),

@@ -16,16 +16,20 @@ Play = Callable[[Stage], "Evidence | None"]
 BROKEN = 3.0
 """Seconds that something is away."""
 
+KILLS = 3
+
 DRAIN = 25.0
 """Seconds that a process has to end by itself."""
 
 
 def kill_worker(stage: Stage) -> None:
-    """SIGKILL while events are handled, then a new process."""
+    """SIGKILL while events are handled, then a new process; and again, as moments differ."""
     worker = stage.workers[0]
-    with stage.fault("SIGKILL"):
-        stage.rig.kill(worker)
-    stage.rig.start(worker)
+    for _ in range(KILLS):
+        with stage.fault("SIGKILL"):
+            stage.rig.kill(worker)
+        stage.rig.start(worker)
+        stage.rest(0.5)
 
 
 def stop_worker(stage: Stage) -> None:

@@ -90,7 +90,7 @@ def async_redis() -> Any:
 
 def follow_up(item: Stock) -> dict[str, bytes]:
     """The event that says what happened."""
-    return {"data": orjson.dumps({"data": {"sku": item.sku, "due": item.due}})}
+    return {"data": orjson.dumps({"data": {"of": item.id, "sku": item.sku, "due": item.due}})}
 
 
 def upsert(item: Stock) -> None:

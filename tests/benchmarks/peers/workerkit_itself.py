@@ -34,7 +34,7 @@ class StockWorker(EventWorker[Stock]):
     def handle(self, item: Stock, context: EventContext) -> None:
         """One upsert and one follow-up."""
         context.session.execute(UPSERT, {"sku": item.sku, "price": item.level})
-        context.publish("price", {"sku": item.sku, "due": item.due})
+        context.publish("price", {"of": item.id, "sku": item.sku, "due": item.due})
 
 
 def migrate(connection: Connection) -> None:
