@@ -30,7 +30,7 @@ RULES = Rules(
     meetings=[("config", "core")],
     homes={
         "dapr": ["transports.dapr"],
-        "hdrh": ["loadtest"],
+        "httptools": ["loadtest"],
         "copier": ["scaffold"],
         "prometheus_client": ["observability.metrics", "observability.merged"],
         "psutil": ["core.child", "observability.server", "operate", "chaos"],
@@ -55,8 +55,8 @@ RULES = Rules(
 DISTRIBUTIONS = {"prometheus_client": "prometheus-client", "pydantic_settings": "pydantic-settings"}
 """Import names whose distribution is called otherwise."""
 
-BY_NAME = {"httptools", "tzdata"}
-"""Loaded by others when they are there: uvicorn parses HTTP, zoneinfo finds its zones."""
+BY_NAME = {"tzdata"}
+"""Loaded by others when it is there: zoneinfo finds its zones."""
 
 
 @pytest.fixture(scope="module")
