@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -15,12 +16,20 @@ FAULTS = {
     "stall": ANSWER,
     "close": b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
     "until-eof": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok",
+    "missing": b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno",
+    "dies": ANSWER,
     "garbage": b"SSH-2.0-OpenSSH\r\n\r\n",
     "cut": b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok",
 }
 
 
+MANY = 50
+"""Requests after which the server says so, or dies."""
+
+
 class Answering(asyncio.Protocol):
+    taken = 0
+
     def __init__(self, fault: str) -> None:
         self.fault = fault
 
@@ -30,6 +39,11 @@ class Answering(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for _ in range(data.count(b"\r\n\r\n")):
             self.transport.write(FAULTS[self.fault])
+            Answering.taken += 1
+            if Answering.taken == MANY and self.fault in ("none", "dies"):
+                say(MANY)
+                if self.fault == "dies":
+                    os._exit(1)
         if self.fault in ("close", "until-eof", "cut"):
             self.transport.close()
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import WorkerkitError
-from . import chaos, check, cron, db, demo, dlq, doctor, events, publish, status
+from . import chaos, check, cron, db, demo, dlq, doctor, events, loadtest, publish, status
 from .group import Group
 
 app = typer.Typer(
@@ -105,6 +105,7 @@ app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
 app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
+app.add_typer(loadtest.app, name="loadtest")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

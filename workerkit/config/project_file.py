@@ -47,6 +47,29 @@ class SidecarEntry(_Strict):
     pubsub: str = "pubsub"
 
 
+class RequestEntry(_Strict):
+    """A request that load tests send, *weight* times as often as one of weight 1."""
+
+    path: str
+    method: str = "GET"
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+    body: Any = None
+    """Sent as JSON; None sends nothing."""
+
+
+class LoadtestEntry(_Strict):
+    """What `workerkit loadtest` sends and demands when its flags do not say.
+
+    `requests` are by service. Thresholds read like `p95<150ms`; `tolerance` is how
+    much worse than a baseline is still well: 0.1 is a tenth.
+    """
+
+    requests: dict[str, tuple[RequestEntry, ...]] = {}
+    api: tuple[str, ...] = ("p95<150ms", "errors<0.1%")
+    events: tuple[str, ...] = ("rate>=100/s",)
+    tolerance: Annotated[float, Field(ge=0, le=10)] = 0.1
+
+
 class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
@@ -57,6 +80,7 @@ class ProjectFile(_Strict):
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    loadtest: LoadtestEntry = LoadtestEntry()
     services: dict[str, ServiceEntry] = {}
 
 

@@ -142,9 +142,7 @@ class Generator:
             why = (os.strerror(error.errno) if error.errno else str(error)).lower()
         else:
             return
-        raise Unreachable(
-            f"cannot reach {self.target.url}: {why}; does it run? `workerkit status`"
-        )
+        raise Unreachable(f"cannot reach {self.target.url}: {why}; does it run? `workerkit status`")
 
     async def _connect(self) -> None:
         await self._loop.create_connection(
@@ -289,12 +287,12 @@ class Generator:
             connection.close()
 
     def _measured(self) -> Measured:
-        now = self._loop.time()
-        until = min(now, self._start + self.load.warm_up + self.load.duration)
+        measured = self._loop.time() - self._recorder.begin
         cpu, wall = time.process_time() - self._cpu[0], time.monotonic() - self._cpu[1]
         return self._recorder.measured(
             rate=self.load.rate,
-            seconds=max(0.0, until - self._recorder.begin),
+            seconds=min(max(0.0, measured), self.load.duration) if self._ended
+            else self.load.duration,
             connections=self._most,
             cpu=cpu / wall if wall else 0.0,
             ended=self._ended,

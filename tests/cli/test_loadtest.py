@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+
+from tests.load_server import serving
+from tests.shops import free_port
+
+SHORT = ("--rate", "200", "--duration", "500ms", "--warm-up", "0s", "--path", "/")
+
+API = """
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from workerkit import EventWorker, Service
+
+
+class OrderWorker(EventWorker[dict]):
+    topic = "orders"
+
+    def handle(self, order, context):
+        pass
+
+
+def wire(settings):
+    api = lambda: Starlette(routes=[Route("/prices", lambda request: JSONResponse([]))])
+    return Service("shop", api=api, events=[OrderWorker()])
+"""
+
+API_TOML = """
+[services.shop]
+wire = "{module}:wire"
+modes = ["api", "events"]
+ports = {{ api = 0, events = {port}, cron = 0 }}
+[loadtest.requests]
+shop = [{{ path = "/prices" }}]
+"""
+
+
+def test_a_run_is_judged_kept_and_shown_again(shop):
+    with serving("none") as server:
+        answer = shop.call("loadtest", "api", "--url", server.url, *SHORT, "--json")
+    assert answer.code == 0, answer.err
+    (run,) = answer.json["runs"]
+    assert run["counts"]["HTTP 200"] == run["counts"]["intended"] == 100
+    assert run["figures"]["rate"] == 200
+    assert run["machine"]["cores"] >= 1
+    assert [check["text"] for check in run["checks"]] == ["p95<150ms", "errors<0.1%"]
+    assert shop.call("loadtest", "show", "--json").json == run
+    assert run["id"] in shop.call("loadtest", "runs").out
+    assert "+0.0%" in shop.call("loadtest", "diff", "latest").out
+
+
+def test_a_broken_threshold_ends_with_5(shop):
+    with serving("none") as server:
+        flags = ("--threshold", "p95<0.001ms", "--threshold", "rate>=1/s")
+        answer = shop.call("loadtest", "api", "--url", server.url, *SHORT, *flags)
+    assert answer.code == 5
+    assert "fail" in answer.out and "p95<0.001ms" in answer.out
+
+
+def test_a_worse_run_than_the_baseline_ends_with_5(shop):
+    with serving("none") as server:
+        base = shop.call("loadtest", "api", "--url", server.url, *SHORT, "--json").json["runs"][0]
+        base["figures"]["rate"] *= 2
+        file = shop.path / "base.json"
+        file.write_bytes(orjson.dumps(base))
+        command = ("loadtest", "api", "--url", server.url, *SHORT)
+        worse = shop.call(*command, "--baseline", str(file))
+        alike = shop.call(*command, "--baseline", "run:latest", "--tolerance", "9")
+    assert (worse.code, alike.code) == (5, 0), worse.out + alike.out
+    assert f"(baseline {base['id']})" in worse.out
+
+
+def test_a_wrong_path_is_a_clear_outcome(shop):
+    with serving("missing") as server:
+        answer = shop.call("loadtest", "api", "--url", server.url, *SHORT)
+    assert answer.code == 5
+    assert "HTTP 404 100" in answer.out
+    assert "100 %" in answer.out
+
+
+def test_a_target_that_dies_half_way_ends_with_3_and_its_figures(shop):
+    with serving("dies") as server:
+        answer = shop.call(
+            "loadtest", "api", "--url", server.url, "--path", "/", "--rate", "100",
+            "--duration", "60s", "--warm-up", "0s", "--timeout", "500ms",
+        )  # fmt: skip
+    assert answer.code == 3
+    assert "the target stopped answering after" in answer.err
+    assert "HTTP 200" in answer.out and "connection refused" in answer.out
+
+
+def test_a_dead_target_ends_with_3(shop):
+    url = f"http://127.0.0.1:{free_port()}"
+    answer = shop.call("loadtest", "api", "--url", url, *SHORT)
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err.startswith(f"workerkit: cannot reach {url}: connection refused")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--rate", "0"), "--rate is 0, must be above 0"),
+        (("--duration", "soon"), "--duration is 'soon', must be a duration"),
+        (("--threshold", "p95"), "threshold 'p95': must be a figure"),
+        (("--threshold", "p59<1s"), "did you mean"),
+        (("--baseline", "run:none"), "no run 'none'"),
+        (("--baseline", "gone.json"), "gone.json: no such file"),
+        (("--url", "http://192.0.2.1"), "192.0.2.1 is not this machine; --allow-host"),
+        (("--path", "prices"), "path 'prices': must begin with /"),
+    ],
+)
+def test_what_cannot_be_meant_ends_with_2_and_says_why(shop, flags, said):
+    url = () if "--url" in flags else ("--url", "http://127.0.0.1:1")
+    answer = shop.call("loadtest", "api", *url, *flags)
+    assert answer.code == 2, answer.err
+    assert said in answer.err
+
+
+def test_ctrl_c_ends_with_130_and_what_was_measured(shop):
+    with serving("none") as server:
+        long = ("--path", "/", "--rate", "100", "--duration", "60s", "--warm-up", "0s")
+        command = [sys.executable, "-m", "workerkit", "loadtest", "api", "--url", server.url, *long]
+        with subprocess.Popen(
+            command, cwd=shop.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            server.process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "interrupted; these figures are what was measured until then" in err
+    assert "HTTP 200" in out
+    assert shop.call("loadtest", "show", "--json").json["ended"] == "interrupted"
+
+
+def test_a_project_that_does_not_run_is_started_and_leaves_nothing(shop):
+    shop.write(API, API_TOML)
+    before = set(Path(tempfile.gettempdir()).glob("workerkit-*"))
+    answer = shop.call("loadtest", "api", *SHORT[:-2], "--json")
+    assert answer.code == 0, answer.err
+    (run,) = answer.json["runs"]
+    assert run["counts"]["HTTP 200"] == 100
+    assert {u["name"] for u in run["usage"]} == {"shop api", "shop events"}
+    assert not any(psutil.pid_exists(usage["pid"]) for usage in run["usage"])
+    assert set(Path(tempfile.gettempdir()).glob("workerkit-*")) == before
+    assert not (shop.path / ".workerkit" / "shop.db").exists()
+
+
+def test_a_copy_never_shares_a_server_that_the_project_names(shop):
+    shop.write(API, 'redis = "redis://127.0.0.1:1"\n' + API_TOML)
+    answer = shop.call("loadtest", "api", "--own")
+    assert answer.code == 2
+    assert "its Redis server" in answer.err and "start the project yourself" in answer.err

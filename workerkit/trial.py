@@ -1,0 +1,160 @@
+"""A project to be measured: the one that runs already, or a copy of its own that leaves nothing."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from .config.inherited import environment_with
+from .config.settings import redis_url
+from .core.parts import Part, reachable, with_ports
+from .errors import ConfigurationError, StartStopError, StorageError
+from .operate.children import Children
+from .operate.status import ProcessStatus, look
+from .project import Project
+
+Layout = Literal["separated", "inline"]
+
+DRAIN = 5.0
+"""Seconds that our own processes have to end; what they have not done is thrown away anyway."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A project that runs; `project` is opened on its data.
+
+    `urls` are those of APIs, by service; `processes` gives pids by what runs
+    there, e.g. `pricing events`. `own`: it was started for this.
+    """
+
+    project: Project
+    urls: Mapping[str, str]
+    processes: Callable[[], Mapping[str, int]]
+    own: bool
+
+
+@contextmanager
+def stage(
+    project: Project, *, own: bool, stop: threading.Event, layout: Layout = "separated"
+) -> Iterator[Stage]:
+    """The *project* as it runs; a copy with free ports and its own data if it does not, or *own*.
+
+    Raises:
+        ConfigurationError: A copy would write where the project itself does.
+        StartStopError: The copy did not start, or *stop* was set meanwhile.
+    """
+    running = [] if own else _running(project)
+    if running:
+        yield _as_it_runs(project, running)
+    else:
+        with own_copy(project, layout, stop) as copy:
+            yield copy
+
+
+@contextmanager
+def own_copy(project: Project, layout: Layout, stop: threading.Event) -> Iterator[Stage]:
+    """A copy of *project* in a temporary folder, ended with the block; see `stage`."""
+    _check_separable(project)
+    with tempfile.TemporaryDirectory(prefix="workerkit-") as data:
+        ours = {"workerkit_data": data, "redis_url": None, "database_url": None}
+        environment = project.environment.model_copy(update=ours)
+        with closing(Project.open(project.folder, environment)) as copy:
+            for name in copy.file.services:
+                copy.upgrade(name)
+            children = _children(copy, parts(copy, layout), data)
+            children.start()
+            try:
+                _wait(children, stop)
+                yield _copy_stage(copy, children)
+            finally:
+                children.stop(DRAIN)
+
+
+def parts(project: Project, layout: Layout) -> list[Part]:
+    """The processes of *project*: each mode its own, or `inline` where there is an API."""
+    found = []
+    for name in project.file.services:
+        modes = project.modes(name)
+        if layout == "inline" and "api" in modes:
+            modes = ("inline",)
+        found += [Part(name, mode, 0) for mode in modes]
+    return with_ports(found)
+
+
+def _children(copy: Project, wanted: list[Part], data: str) -> Children:
+    # Empty counts as unset: the copy has its own broker and databases.
+    variables = {"WORKERKIT_DATA": data, "REDIS_URL": "", "DATABASE_URL": "",
+                 "PYTHONUNBUFFERED": "1"}  # fmt: skip
+    return Children(
+        wanted, lambda name, text: None, lambda text: None, folder=copy.folder,
+        environment=environment_with(**variables), host=copy.environment.worker_host,
+        final=frozenset({1, 2, 3, 4}),
+    )  # fmt: skip
+
+
+def _wait(children: Children, stop: threading.Event) -> None:
+    """Return when all are ready.
+
+    Raises:
+        StartStopError: One gave up, or *stop* was set.
+    """
+    if children.wait_ready(stop):
+        return
+    for name in children.given_up:
+        raise StartStopError(f"{name} did not start: {children.last[name]}")
+    raise StartStopError("interrupted before all processes were ready; nothing was measured")
+
+
+def _copy_stage(copy: Project, children: Children) -> Stage:
+    host = reachable(copy.environment.worker_host)
+    urls = {part.service: _url(host, part.port) for part in children.parts
+            if part.mode in ("api", "inline")}  # fmt: skip
+
+    def processes() -> dict[str, int]:
+        return {child.name: child.pid for child in children.processes if child.pid}
+
+    return Stage(copy, urls, processes, own=True)
+
+
+def _check_separable(project: Project) -> None:
+    """Refuse when the project's file names servers: a copy would share them."""
+    file, environment = project.file, project.environment
+    named = [f"the database of {name}" for name, e in file.services.items() if e.database]
+    unset = environment.model_copy(update={"redis_url": None})
+    if redis_url(file, unset):
+        named.append("its Redis server")
+    if named:
+        raise ConfigurationError(
+            f"workerkit.toml names {', '.join(named)}, and a load test must not fill what others "
+            "use: start the project yourself (`workerkit dev`), then repeat this"
+        )
+
+
+def _running(project: Project) -> list[ProcessStatus]:
+    try:
+        members = project.state.members()
+    except StorageError:
+        members = []
+    found = look(project.file, project.environment.worker_host, members)
+    return [p for p in found.processes if not p.foreign and p.status in ("running", "degraded")]
+
+
+def _as_it_runs(project: Project, running: list[ProcessStatus]) -> Stage:
+    host = reachable(project.environment.worker_host)
+    urls = {p.service: _url(host, p.port) for p in running if p.mode in ("api", "inline")}
+    here = socket.gethostname()
+
+    def processes() -> dict[str, int]:
+        members = [m for m in project.state.members() if m.host == here]
+        return {f"{m.service} {m.mode}": m.pid for m in members}
+
+    return Stage(project, urls, processes, own=False)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
