@@ -159,3 +159,43 @@ def test_a_copy_never_shares_a_server_that_the_project_names(shop):
     answer = shop.call("loadtest", "api", "--own")
     assert answer.code == 2
     assert "its Redis server" in answer.err and "start the project yourself" in answer.err
+
+
+def test_events_are_measured_through_the_workers_that_run(shop):
+    shop.start(port=None)
+    answer = shop.call("loadtest", "events", "--count", "200", "--json")
+    assert answer.code == 0, answer.err
+    assert "the events go into its own data" in answer.err
+    (run,) = answer.json["runs"]
+    assert run["counts"] == {"published": 200, "applied": 200}
+    assert run["what"] == "orders to shop/order: 200 events, all at once"
+    assert 0 < run["figures"]["p50"] <= run["figures"]["p99"] <= run["figures"]["max"]
+
+
+def test_events_are_measured_in_a_copy_when_nothing_runs(shop):
+    answer = shop.call("loadtest", "events", "orders", "--count", "100", "--rate", "500")
+    assert answer.code == 0, answer.err
+    assert "published 100, applied 100" in answer.out
+    assert not (shop.path / ".workerkit" / "shop.db").exists()
+
+
+def test_payloads_of_a_list_are_taken_in_turn_and_dead_letters_break_a_threshold(shop):
+    data = '[{"orderId": 1}, {"orderId": 13}]'
+    flags = ("--count", "20", "--threshold", "errors<1%")
+    answer = shop.call("loadtest", "events", "orders", "--data", data, *flags)
+    assert answer.code == 5, answer.err
+    assert "published 20, applied 10, dead 10" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("nobodys", "--data", "{}"), "nobody in this project listens to 'nobodys'"),
+        (("orders", "--data", "[]"), "--data is an empty list"),
+        (("orders", "--rate", "0"), "--count and --rate must be above 0"),
+    ],
+)
+def test_events_that_cannot_be_measured_end_with_2(shop, flags, said):
+    answer = shop.call("loadtest", "events", *flags)
+    assert answer.code == 2, answer.err
+    assert said in answer.err

@@ -57,6 +57,28 @@ def api(
 
 
 @app.command()
+def events(
+    topic: Annotated[str | None, typer.Argument(help="Without: each that is listened to.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Events.")] = 1000,
+    rate: Annotated[float | None, typer.Option(help="Events a second; else all at once.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="JSON, @FILE or -; of a list each in turn; else an example.")
+    ] = None,
+    own: Own = False,
+    threshold: Thresholds = None,
+    baseline: Baseline = None,
+    tolerance: Tolerance = None,
+    as_json: Json = False,
+) -> None:
+    """Measure until effects are committed. Example: workerkit loadtest events --count 1000"""
+    from . import load, load_events  # noqa: PLC0415
+
+    judging = load.Judging(threshold or [], baseline, tolerance, as_json)
+    publishing = load_events.Publishing(count, rate, data, own)
+    raise typer.Exit(load_events.events(topic, publishing, judging))
+
+
+@app.command()
 def runs(as_json: Json = False) -> None:
     """List the runs that are kept. Example: workerkit loadtest runs"""
     from . import load  # noqa: PLC0415

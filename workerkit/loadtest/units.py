@@ -36,10 +36,10 @@ def shown(name: str, value: float) -> str:
     """The figure *name*, which is in base units, for people."""
     if name in ("errors", "cpu"):
         return f"{value * 100:.3g} %"
-    if name.endswith("rate") or name == "throughput":
+    if name.endswith("rate"):
         return f"{value:,.1f}/s"
     if name.endswith("_slope"):
         return f"{value / 1e6:.2f} MB/h" if name.startswith("rss") else f"{value:.1f}/h"
-    if re.fullmatch(r"p[0-9.]+|max|.*_p[0-9.]+|took", name):
+    if re.fullmatch(r"p[0-9.]+|max|.*_p[0-9.]+", name):
         return f"{value * 1000:.2f} ms" if value < 10 else f"{value:.1f} s"
     return f"{value:,.0f}"
