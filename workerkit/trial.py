@@ -19,6 +19,7 @@ from .operate.status import ProcessStatus, look
 from .project import Project
 
 Layout = Literal["separated", "inline"]
+"""Each mode in a process of its own, or all of a service in its API's."""
 
 DRAIN = 5.0
 """Seconds that our own processes have to end; what they have not done is thrown away anyway."""

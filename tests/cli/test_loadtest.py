@@ -199,3 +199,25 @@ def test_events_that_cannot_be_measured_end_with_2(shop, flags, said):
     answer = shop.call("loadtest", "events", *flags)
     assert answer.code == 2, answer.err
     assert said in answer.err
+
+
+def test_two_layouts_are_compared_in_rounds(shop):
+    shop.write(API, API_TOML)
+    flags = ("--rounds", "2", "--rate", "50", "--events-rate", "50", "--duration", "500ms")
+    answer = shop.call("loadtest", "compare", *flags, "--warm-up", "0s", "--json")
+    (run,) = answer.json["runs"]
+    assert answer.code in (0, 5, 6), answer.err
+    told = {each["figure"]: each for each in run["differences"]}
+    assert told["rate"]["inline"] == told["rate"]["separated"] == 50
+    assert told["events_errors"]["verdict"] == "not worse"
+    # One process fewer.
+    assert told["memory"]["separated"] > told["memory"]["inline"]
+    assert [check["text"].partition(":")[0] for check in run["checks"]] == ["p50", "p95", "p99"]
+    shown = shop.call("loadtest", "show")
+    assert "separated is" in shown.out
+
+
+def test_a_service_without_an_api_cannot_be_compared(shop):
+    answer = shop.call("loadtest", "compare")
+    assert answer.code == 2
+    assert "no service has an API: there is nothing to compare" in answer.err

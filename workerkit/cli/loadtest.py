@@ -27,6 +27,8 @@ Thresholds = Annotated[
 ]
 Baseline = Annotated[str | None, typer.Option(help="A file, run:ID or run:latest.")]
 Tolerance = Annotated[float | None, typer.Option(min=0, help="0.1: a tenth worse is well.")]
+EventsRate = Annotated[float, typer.Option(help="Events a second at the same time; 0: none.")]
+Topic = Annotated[str | None, typer.Option(help="Of the events; else one of the service's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -76,6 +78,26 @@ def events(
     judging = load.Judging(threshold or [], baseline, tolerance, as_json)
     publishing = load_events.Publishing(count, rate, data, own)
     raise typer.Exit(load_events.events(topic, publishing, judging))
+
+
+@app.command()
+def compare(
+    service: Annotated[str | None, typer.Argument(help="Without: one with workers.")] = None,
+    rate: Rate = 200.0,
+    events_rate: EventsRate = 100.0,
+    duration: Duration = "10s",
+    warm_up: WarmUp = "2s",
+    rounds: Annotated[int, typer.Option(min=2, max=100, help="Of both layouts.")] = 5,
+    path: Path = None,
+    topic: Topic = None,
+    tolerance: Tolerance = None,
+    as_json: Json = False,
+) -> None:
+    """Inline against separated workers. Example: workerkit loadtest compare pricing"""
+    from . import load_both  # noqa: PLC0415
+
+    both = load_both.Both(rate, events_rate, duration, warm_up, path or [], topic)
+    raise typer.Exit(load_both.compare(service, both, rounds, tolerance, as_json))
 
 
 @app.command()

@@ -20,6 +20,7 @@ from . import show
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SECONDS = 40
+_WORDS = {True: "ok", False: "fail", None: "not proven"}
 
 
 @contextmanager
@@ -58,14 +59,21 @@ def run(found: Run) -> None:
     show.note(found.what)
     if found.ended:
         show.warning(f"{found.ended}; these figures are what was measured until then")
-    show.pairs([(name, shown(name, value)) for name, value in found.figures.items()])
-    show.note(", ".join(f"{name} {count}" for name, count in found.counts.items()))
+    if not found.differences:
+        show.pairs([(name, shown(name, value)) for name, value in found.figures.items()])
+        show.note(", ".join(f"{name} {count}" for name, count in found.counts.items()))
     show.table(
         (show.Column("process", cut=True), show.Column("pid", number=True),
          show.Column("cpu", number=True), show.Column("peak", number=True),
          show.Column("memory", number=True), show.Column("at most", number=True)),
         [(u.name, u.pid, f"{u.cpu:.0%}", f"{u.peak:.0%}", megabytes(u.rss), megabytes(u.rss_peak))
          for u in found.usage],
+    )  # fmt: skip
+    numbers = [show.Column(name, number=True) for name in ("inline", "separated", "times", "95 %")]
+    show.table(
+        (show.Column("figure"), *numbers, show.Column("separated is", word=True)),
+        [(d.figure, shown(d.figure, d.inline), shown(d.figure, d.separated), f"{d.ratio:.2f}",
+          f"{d.low:.2f} to {d.high:.2f}", d.verdict) for d in found.differences],
     )  # fmt: skip
     machine = found.machine
     show.note(f"{machine.system}, {machine.cores} cores, {machine.python}, load {machine.load}")
@@ -80,7 +88,7 @@ def checks(found: Sequence[Run]) -> None:
     show.table(
         (show.Column("verdict", word=True), show.Column("run"), show.Column("must"),
          show.Column("was")),
-        [("ok" if check.holds else "fail", each.id, check.text, check.seen)
+        [(_WORDS[check.holds], each.id, check.text, check.seen)
          for each in found for check in each.checks],
     )  # fmt: skip
 
@@ -116,7 +124,7 @@ def verdict(found: Run) -> str:
     """In a word."""
     if found.ended:
         return "stopped"
-    return "ok" if found.exit_code == 0 else "fail"
+    return {0: "ok", 6: "not proven"}.get(found.exit_code, "fail")
 
 
 def figure(found: Run, name: str) -> str:

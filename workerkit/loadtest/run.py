@@ -12,6 +12,7 @@ import orjson
 
 from ..core.loading import unknown
 from ..errors import ConfigurationError
+from .compare import Difference
 from .generator import INTERRUPTED
 from .machine import Machine, this_machine
 from .thresholds import Check, Threshold, compare, judge
@@ -26,7 +27,8 @@ class Run:
     """`at` in epoch seconds; `what` a sentence; `figures` by name in base units.
 
     `counts` say how often what happened; `series` are curves over the run's
-    seconds, `curve` is (percent, seconds); `ended` why it ended before its time.
+    seconds; `curve` is (percent, seconds); `differences` are those of two
+    layouts; `ended` is why it ended before its time.
     """
 
     id: str
@@ -40,15 +42,17 @@ class Run:
     series: Mapping[str, Sequence[float]] = field(default_factory=dict)
     curve: tuple[tuple[float, float], ...] = ()
     usage: tuple[Usage, ...] = ()
+    differences: tuple[Difference, ...] = ()
     machine: Machine = field(default_factory=this_machine)
     ended: str = ""
 
     @property
     def exit_code(self) -> int:
-        """130 interrupted, 3 the target went away, 5 a check broken, else 0."""
+        """130 interrupted, 3 the target went away, 5 a check broken, 6 not proven, else 0."""
         if self.ended:
             return 130 if self.ended == INTERRUPTED else 3
-        return 0 if all(check.holds for check in self.checks) else 5
+        outcomes = {check.holds for check in self.checks}
+        return 5 if False in outcomes else 6 if None in outcomes else 0
 
     def judged(
         self, thresholds: Sequence[Threshold], baseline: Run | None, tolerance: float
@@ -128,6 +132,7 @@ def read(path: Path) -> Run:
     try:
         told: dict[str, Any] = orjson.loads(path.read_bytes())
         told["checks"] = tuple(Check(**check) for check in told["checks"])
+        told["differences"] = tuple(Difference(**each) for each in told["differences"])
         told["machine"] = Machine(**told["machine"])
         told["usage"] = tuple(
             Usage(**{**each, "samples": tuple(Sample(**s) for s in each["samples"])})

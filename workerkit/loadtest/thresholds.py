@@ -26,10 +26,13 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was checked; `seen` is the figure for people."""
+    """One thing that was checked; `holds` is None when it is not proven either way.
+
+    `seen` is the figure for people.
+    """
 
     text: str
-    holds: bool
+    holds: bool | None
     seen: str
 
 

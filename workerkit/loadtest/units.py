@@ -34,7 +34,8 @@ def quantity(text: str) -> float | None:
 
 def shown(name: str, value: float) -> str:
     """The figure *name*, which is in base units, for people."""
-    if name in ("errors", "cpu"):
+    name = re.sub("^(inline|separated)_", "", name)
+    if name.endswith("errors") or name == "cpu":
         return f"{value * 100:.3g} %"
     if name.endswith("rate"):
         return f"{value:,.1f}/s"
@@ -42,4 +43,4 @@ def shown(name: str, value: float) -> str:
         return f"{value / 1e6:.2f} MB/h" if name.startswith("rss") else f"{value:.1f}/h"
     if re.fullmatch(r"p[0-9.]+|max|.*_p[0-9.]+", name):
         return f"{value * 1000:.2f} ms" if value < 10 else f"{value:.1f} s"
-    return f"{value:,.0f}"
+    return f"{value / 1e6:,.0f} MB" if name == "memory" else f"{value:,.0f}"
