@@ -47,7 +47,8 @@ def stage(
 
     Raises:
         ConfigurationError: A copy would write where the project itself does.
-        StartStopError: The copy did not start, or *stop* was set meanwhile.
+        StartStopError: The copy did not start.
+        KeyboardInterrupt: *stop* was set before it had started.
     """
     running = [] if own else _running(project)
     if running:
@@ -102,13 +103,14 @@ def _wait(children: Children, stop: threading.Event) -> None:
     """Return when all are ready.
 
     Raises:
-        StartStopError: One gave up, or *stop* was set.
+        StartStopError: One gave up.
+        KeyboardInterrupt: *stop* was set.
     """
     if children.wait_ready(stop):
         return
     for name in children.given_up:
         raise StartStopError(f"{name} did not start: {children.last[name]}")
-    raise StartStopError("interrupted before all processes were ready; nothing was measured")
+    raise KeyboardInterrupt
 
 
 def _copy_stage(copy: Project, children: Children) -> Stage:

@@ -221,3 +221,33 @@ def test_a_service_without_an_api_cannot_be_compared(shop):
     answer = shop.call("loadtest", "compare")
     assert answer.code == 2
     assert "no service has an API: there is nothing to compare" in answer.err
+
+
+def test_a_ramp_tells_the_highest_rate_that_held(shop):
+    shop.write(API, API_TOML)
+    flags = ("--start", "20", "--most", "40", "--step", "500ms", "--warm-up", "0s")
+    answer = shop.call("loadtest", "ramp", *flags, "--threshold", "errors<1%", "--json")
+    assert answer.code == 0, answer.err
+    (run,) = answer.json["runs"]
+    assert run["figures"] == {"highest_rate": 40}
+    assert run["notes"] == ["20/s held", "40/s held"]
+
+
+def test_a_ramp_in_which_nothing_holds_ends_with_5(shop):
+    shop.write(API, API_TOML)
+    flags = ("--start", "16", "--step", "500ms", "--warm-up", "0s", "--threshold", "p50<0.001ms")
+    answer = shop.call("loadtest", "ramp", *flags)
+    assert answer.code == 5, answer.err
+    assert "p50<0.001ms was" in answer.out and "no rate holds" in answer.out
+
+
+def test_a_worker_that_leaks_is_named_by_a_soak(shop):
+    leak = API.replace("pass", "self.kept = [*getattr(self, 'kept', []), bytes(500_000)]")
+    shop.write(leak, API_TOML)
+    answer = shop.call("loadtest", "soak", "--for", "16s", "--rate", "20", "--json")
+    assert answer.code == 5, answer.err
+    (run,) = answer.json["runs"]
+    broken = [check["text"] for check in run["checks"] if check["holds"] is False]
+    assert len(broken) == 1
+    assert broken[0].startswith("memory of shop events grows by less than")
+    assert run["figures"]["rss_slope"] > 1e8

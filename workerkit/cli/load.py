@@ -86,6 +86,16 @@ class Judge:
         return max((run.exit_code for run in runs), default=0)
 
 
+def tell_all(found: Sequence[Run], as_json: bool) -> int:
+    """Show *found*, which are judged and kept; the exit code of the worst."""
+    if as_json:
+        show.json({"runs": found})
+    else:
+        for each in found:
+            show_load.run(each)
+    return max((each.exit_code for each in found), default=0)
+
+
 def api(service: str | None, sending: Sending, judging: Judging) -> int:
     """Load the API of *service*, or each one; return the exit code."""
     load = sending.load()

@@ -20,7 +20,7 @@ from ..loadtest.units import seconds
 from ..project import Project
 from ..trial import Layout, Stage, own_copy
 from . import show, show_load
-from .load import api_tests
+from .load import api_tests, tell_all
 from .load_events import Publishing, event_test
 from .opened import interruptible, opened
 
@@ -51,12 +51,7 @@ def compare(
         name = with_api(project, service)
         allowed = project.file.loadtest.tolerance if tolerance is None else tolerance
         run = comparison(project, name, both, load, count, allowed, stop, quiet=as_json)
-        kept = Runs(project.data).save(run)
-    if as_json:
-        show.json({"runs": [kept]})
-    else:
-        show_load.run(kept)
-    return kept.exit_code
+        return tell_all([Runs(project.data).save(run)], as_json)
 
 
 def with_api(project: Project, service: str | None) -> str:
@@ -81,7 +76,12 @@ def comparison(
     project: Project, service: str, both: Both, load: Load, count: int, tolerance: float,
     stop: threading.Event, *, quiet: bool,
 ) -> Run:  # fmt: skip
-    """*count* rounds, judged; ends with what there is when *stop* is set."""
+    """*count* rounds, judged; ends with what there is when *stop* is set.
+
+    Raises:
+        ConfigurationError: The API gave up under this load.
+        KeyboardInterrupt: *stop* was set before a round was over.
+    """
     began = time.time()
     notes: list[str] = []
 
@@ -97,7 +97,8 @@ def comparison(
 
     found = rounds(count, measure, stop)
     if not found[SEPARATED]:
-        raise ConfigurationError("interrupted before one round was over; nothing was measured")
+        show.warning("interrupted before one round was over: there is nothing to compare")
+        raise KeyboardInterrupt
     apart = differences(found, tolerance)
     return Run(
         id=new_id("compare"), kind="compare", at=began,

@@ -9,8 +9,8 @@ import typer
 from .group import Group
 
 app = typer.Typer(
-    cls=Group, no_args_is_help=True, rich_markup_mode=None,
-    help="Measure the project under load, and judge what was measured.",
+    cls=Group, invoke_without_command=True, rich_markup_mode=None,
+    help="Measure the project under load, and judge it; without a command all of it in short.",
 )  # fmt: skip
 
 Rate = Annotated[float, typer.Option(help="Requests a second, however long answers take.")]
@@ -30,6 +30,19 @@ Tolerance = Annotated[float | None, typer.Option(min=0, help="0.1: a tenth worse
 EventsRate = Annotated[float, typer.Option(help="Events a second at the same time; 0: none.")]
 Topic = Annotated[str | None, typer.Option(help="Of the events; else one of the service's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def everything(
+    context: typer.Context,
+    full: Annotated[bool, typer.Option("--full", help="5 minutes each instead of one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the project under load, and judge it; without a command all of it in short."""
+    if context.invoked_subcommand is None:
+        from . import load_all  # noqa: PLC0415
+
+        raise typer.Exit(load_all.everything(full, as_json))
 
 
 @app.command()
@@ -98,6 +111,42 @@ def compare(
 
     both = load_both.Both(rate, events_rate, duration, warm_up, path or [], topic)
     raise typer.Exit(load_both.compare(service, both, rounds, tolerance, as_json))
+
+
+@app.command()
+def ramp(
+    service: Annotated[str | None, typer.Argument(help="Without: one with workers.")] = None,
+    start: Annotated[float, typer.Option(help="The first rate, in requests/s.")] = 100.0,
+    most: Annotated[float, typer.Option(help="The highest rate that is tried.")] = 10_000.0,
+    step: Annotated[str, typer.Option(help="Measured time of each rate.")] = "5s",
+    warm_up: WarmUp = "1s",
+    path: Path = None,
+    threshold: Thresholds = None,
+    as_json: Json = False,
+) -> None:
+    """Find the highest rate that holds. Example: workerkit loadtest ramp pricing"""
+    from . import load, load_long  # noqa: PLC0415
+
+    sending = load.Sending(start, step, warm_up, "5s", 100, path or [], None, [], True)
+    judging = load.Judging(threshold or [], None, None, as_json)
+    raise typer.Exit(load_long.find_limit(service, path or [], sending.load(), most, judging))
+
+
+@app.command()
+def soak(
+    service: Annotated[str | None, typer.Argument(help="Without: one with workers.")] = None,
+    duration: Annotated[str, typer.Option("--for", help="How long, e.g. 1h.")] = "1h",
+    rate: Rate = 100.0,
+    events_rate: EventsRate = 50.0,
+    path: Path = None,
+    topic: Topic = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what grows under steady load. Example: workerkit loadtest soak --for 10m"""
+    from . import load_both, load_long  # noqa: PLC0415
+
+    both = load_both.Both(rate, events_rate, duration, "2s", path or [], topic)
+    raise typer.Exit(load_long.soak(service, both, as_json))
 
 
 @app.command()

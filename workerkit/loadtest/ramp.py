@@ -15,12 +15,13 @@ class Step:
 
 
 def ramp(
-    attempt: Callable[[float], str | None], start: float, most: float, precision: float = 0.1
-) -> list[Step]:
+    attempt: Callable[[float], str | None], start: float, most: float, *, least: float = 1.0,
+    precision: float = 0.1,
+) -> list[Step]:  # fmt: skip
     """Double from *start* until something breaks, then halve the gap until it is small.
 
     *attempt* says why a rate does not hold, "" when it does, None to end at
-    once. Nothing above *most* is tried; it ends when the highest rate that
+    once. Nothing above *most* or below *least* is tried; it ends when the highest rate that
     held and the lowest that did not are apart by *precision* of the first.
     """
     steps: list[Step] = []
@@ -35,7 +36,7 @@ def ramp(
             broke = min(broke, rate)
         else:
             held = max(held, rate)
-        if held >= most or broke - held <= precision * held or broke <= 1:
+        if held >= most or broke - held <= precision * held or broke < 2 * least:
             return steps
         rate = min(most, held * 2) if broke == float("inf") else (held + broke) / 2
 
