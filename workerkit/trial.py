@@ -29,12 +29,14 @@ DRAIN = 5.0
 class Stage:
     """A project that runs; `project` is opened on its data.
 
-    `urls` are those of APIs, by service; `processes` gives pids by what runs
-    there, e.g. `pricing events`. `own`: it was started for this.
+    `urls` are those of APIs, by service, `ports` those of all processes, by
+    service and mode; `processes` gives pids by what runs there, e.g. `pricing
+    events`. `own`: it was started for this.
     """
 
     project: Project
     urls: Mapping[str, str]
+    ports: Mapping[tuple[str, str], str]
     processes: Callable[[], Mapping[str, int]]
     own: bool
 
@@ -50,9 +52,9 @@ def stage(
         StartStopError: The copy did not start.
         KeyboardInterrupt: *stop* was set before it had started.
     """
-    running = [] if own else _running(project)
-    if running:
-        yield _as_it_runs(project, running)
+    there = [] if own else running(project)
+    if there:
+        yield _as_it_runs(project, there)
     else:
         with own_copy(project, layout, stop) as copy:
             yield copy
@@ -115,13 +117,12 @@ def _wait(children: Children, stop: threading.Event) -> None:
 
 def _copy_stage(copy: Project, children: Children) -> Stage:
     host = reachable(copy.environment.worker_host)
-    urls = {part.service: _url(host, part.port) for part in children.parts
-            if part.mode in ("api", "inline")}  # fmt: skip
+    ports = {(part.service, part.mode): _url(host, part.port) for part in children.parts}
 
     def processes() -> dict[str, int]:
         return {child.name: child.pid for child in children.processes if child.pid}
 
-    return Stage(copy, urls, processes, own=True)
+    return Stage(copy, _apis(ports), ports, processes, own=True)
 
 
 def _check_separable(project: Project) -> None:
@@ -138,7 +139,8 @@ def _check_separable(project: Project) -> None:
         )
 
 
-def _running(project: Project) -> list[ProcessStatus]:
+def running(project: Project) -> list[ProcessStatus]:
+    """What runs of *project* on this machine and answers."""
     try:
         members = project.state.members()
     except StorageError:
@@ -147,16 +149,20 @@ def _running(project: Project) -> list[ProcessStatus]:
     return [p for p in found.processes if not p.foreign and p.status in ("running", "degraded")]
 
 
-def _as_it_runs(project: Project, running: list[ProcessStatus]) -> Stage:
+def _as_it_runs(project: Project, there: list[ProcessStatus]) -> Stage:
     host = reachable(project.environment.worker_host)
-    urls = {p.service: _url(host, p.port) for p in running if p.mode in ("api", "inline")}
+    ports = {(p.service, p.mode): _url(host, p.port) for p in there}
     here = socket.gethostname()
 
     def processes() -> dict[str, int]:
         members = [m for m in project.state.members() if m.host == here]
         return {f"{m.service} {m.mode}": m.pid for m in members}
 
-    return Stage(project, urls, processes, own=False)
+    return Stage(project, _apis(ports), ports, processes, own=False)
+
+
+def _apis(ports: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    return {service: url for (service, mode), url in ports.items() if mode in ("api", "inline")}
 
 
 def _url(host: str, port: int) -> str:

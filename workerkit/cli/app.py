@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import WorkerkitError
-from . import chaos, check, cron, db, demo, dlq, doctor, events, loadtest, publish, status
+from . import chaos, check, cron, db, demo, dlq, doctor, evaluate, events, loadtest, publish, status
 from .group import Group
 
 app = typer.Typer(
@@ -106,6 +106,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
+app.command()(evaluate.evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

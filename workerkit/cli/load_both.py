@@ -14,6 +14,7 @@ from ..loadtest.both import over, run_both
 from ..loadtest.compare import INLINE, SEPARATED, Difference, differences, gate, rounds
 from ..loadtest.events import EventTest
 from ..loadtest.generator import INTERRUPTED, Load
+from ..loadtest.handling import handling
 from ..loadtest.measured import Second
 from ..loadtest.run import Run, Runs, new_id
 from ..loadtest.units import seconds
@@ -90,10 +91,11 @@ def comparison(
             title = f"{service} {layout}"
             with show_load.live(title, load, quiet=quiet) as tell:
                 api, events = once(found, service, both, load, stop, tell)
+            spent, jobs = handling(url for (of, _), url in found.ports.items() if of == service)
         if api.ended and not stop.is_set():
             raise ConfigurationError(f"{title}: {api.ended}; lower --rate or --events-rate")
         notes.extend(n for n in api.notes if "was the limit" in n and n not in notes)
-        return together(api, events)
+        return {**together(api, events), "handling": spent / jobs if jobs else 0.0}
 
     found = rounds(count, measure, stop)
     if not found[SEPARATED]:

@@ -41,6 +41,6 @@ def shown(name: str, value: float) -> str:
         return f"{value:,.1f}/s"
     if name.endswith("_slope"):
         return f"{value / 1e6:.2f} MB/h" if name.startswith("rss") else f"{value:.1f}/h"
-    if re.fullmatch(r"p[0-9.]+|max|.*_p[0-9.]+", name):
+    if re.fullmatch(r"p[0-9.]+|max|handling|.*_p[0-9.]+", name):
         return f"{value * 1000:.2f} ms" if value < 10 else f"{value:.1f} s"
     return f"{value / 1e6:,.0f} MB" if name == "memory" else f"{value:,.0f}"
