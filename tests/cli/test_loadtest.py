@@ -251,3 +251,14 @@ def test_a_worker_that_leaks_is_named_by_a_soak(shop):
     assert len(broken) == 1
     assert broken[0].startswith("memory of shop events grows by less than")
     assert run["figures"]["rss_slope"] > 1e8
+
+
+def test_a_run_is_written_as_one_page(shop):
+    with serving("none") as server:
+        shop.call("loadtest", "api", "--url", server.url, *SHORT)
+    answer = shop.call("loadtest", "report", "--out", "report.html")
+    assert (answer.code, answer.out) == (0, "written: report.html\n")
+    assert "<svg" in (shop.path / "report.html").read_text()
+    answer = shop.call("loadtest", "report", "--out", "nowhere/report.html")
+    assert (answer.code, answer.err) == (2, "workerkit: --out nowhere/report.html: "
+                                            "No such file or directory\n")  # fmt: skip

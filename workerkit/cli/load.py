@@ -14,6 +14,7 @@ from ..config.project_file import RequestEntry
 from ..errors import ConfigurationError
 from ..loadtest.api import FIGURES, ApiTest, run_api
 from ..loadtest.generator import Load
+from ..loadtest.html import page
 from ..loadtest.paths import offered
 from ..loadtest.run import Run, Runs
 from ..loadtest.target import Request, Target, request, resolve, woven
@@ -194,6 +195,19 @@ def show_run(name: str, as_json: bool) -> int:
         show.json(run)
     else:
         show_load.run(run)
+    return 0
+
+
+def report(name: str, file: Path | None) -> int:
+    """Write one run as an HTML file: *file*, or one named after the run in this folder."""
+    with opened() as project:
+        run = Runs(project.data).find(name)
+    file = file or Path(f"{run.id}.html")
+    try:
+        file.write_text(page(run), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--out {file}: {error.strerror}") from None
+    show.note(f"written: {file}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
 from typing import Annotated
 
 import typer
@@ -166,6 +167,17 @@ def show(
     from . import load  # noqa: PLC0415
 
     raise typer.Exit(load.show_run(run, as_json))
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="Its id, the start of it, or latest.")] = "latest",
+    out: Annotated[FilePath | None, typer.Option(help="The file; else RUN.html here.")] = None,
+) -> None:
+    """Write a run as one HTML file. Example: workerkit loadtest report latest --out report.html"""
+    from . import load  # noqa: PLC0415
+
+    raise typer.Exit(load.report(run, out))
 
 
 @app.command()

@@ -61,6 +61,7 @@ def run(found: Run) -> None:
         show.warning(f"{found.ended}; these figures are what was measured until then")
     if not found.differences:
         show.pairs([(name, shown(name, value)) for name, value in found.figures.items()])
+    if found.counts:
         show.note(", ".join(f"{name} {count}" for name, count in found.counts.items()))
     show.table(
         (show.Column("process", cut=True), show.Column("pid", number=True),

@@ -270,7 +270,9 @@ class Generator:
     def _silence(self) -> str:
         if not self._recorder.statuses:
             return "the target answered nothing"
-        return f"the target stopped answering after {self._heard - self._start:.1f} s"
+        said = f"the target stopped answering after {self._heard - self._start:.1f} s"
+        (why, _), *_ = self._recorder.failures.most_common(1) or [(TIMED_OUT, 0)]
+        return f"{said}: overloaded? lower the rate" if why == TIMED_OUT else said
 
     def _end(self, why: str) -> None:
         self._ended = self._ended or why
