@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.test_loadtest import API, API_TOML
+from workerkit.trial.evaluate import volume_of
 
 SHORT = ("--rounds", "2", "--rate", "50", "--events-rate", "20", "--duration", "1s")
 
@@ -55,9 +56,7 @@ def test_the_volume_is_that_of_the_workers_that_run(shop, events):
     shop.start(port=None)
     if events:
         shop.call("publish", "orders", "--count", str(events), "--wait", "20")
-    from workerkit.cli.evaluating import Request, volume_of  # noqa: PLC0415
-
     project = shop.open()
-    found = volume_of(project, Request("shop", 1, None, 2, "1s", (), None, False))
+    found = volume_of(project, "shop")
     project.close()
     assert found.origin.startswith(f"{events} events in" if events else "assumed")

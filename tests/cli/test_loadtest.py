@@ -220,7 +220,7 @@ def test_two_layouts_are_compared_in_rounds(shop):
 def test_a_service_without_an_api_cannot_be_compared(shop):
     answer = shop.call("loadtest", "compare")
     assert answer.code == 2
-    assert "no service has an API: there is nothing to compare" in answer.err
+    assert "no service has an API: there is nothing to load" in answer.err
 
 
 def test_a_ramp_tells_the_highest_rate_that_held(shop):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..loadtest.evaluation import Evaluation
 
 
 def evaluate(
@@ -20,7 +25,30 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether to separate a service's workers. Example: workerkit evaluate warehouse"""
-    from .evaluating import Request, run  # noqa: PLC0415
+    from ..loadtest.evaluation import Volume  # noqa: PLC0415
+    from ..trial import evaluate, judge  # noqa: PLC0415
+    from . import load, show_load  # noqa: PLC0415
+    from .opened import interruptible, opened  # noqa: PLC0415
 
-    request = Request(service, rate, events_rate, rounds, duration, path or [], tolerance, as_json)
-    raise typer.Exit(run(request))
+    sent = load.load(rate, duration, "1s")
+    given = None if events_rate is None else Volume(events_rate, "as --events-rate says")
+    with opened() as project, interruptible() as stop:
+        volume = given or evaluate.volume_of(project, project.check(service))
+        found = evaluate.evaluate(
+            project, service, sent, volume, path or [], rounds,
+            judge.tolerated(project, tolerance), show_load.Screen(stop, quiet=as_json),
+        )  # fmt: skip
+        _tell(found, evaluate.write(project, found), as_json)
+
+
+def _tell(found: Evaluation, file: Path, as_json: bool) -> None:
+    from . import show  # noqa: PLC0415
+
+    if as_json:
+        show.json({"answer": found.answer, "file": str(file), "evaluation": found})
+        return
+    show.note(f"{found.service}: separate its workers? {found.answer}")
+    show.note(found.reason)
+    show.pairs(found.figures)
+    show.note(f"rule: {found.rule}")
+    show.note(f"written to {file}")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .group import Group
+
+if TYPE_CHECKING:
+    from ..loadtest.run import Run
+    from ..project import Project
+    from ..trial.telling import Telling
 
 app = typer.Typer(
     cls=Group, invoke_without_command=True, rich_markup_mode=None,
@@ -41,9 +46,11 @@ def everything(
 ) -> None:
     """Measure the project under load, and judge it; without a command all of it in short."""
     if context.invoked_subcommand is None:
-        from . import load_all  # noqa: PLC0415
+        from ..trial.validation import validate  # noqa: PLC0415
+        from . import load  # noqa: PLC0415
 
-        raise typer.Exit(load_all.everything(full, as_json))
+        length = 300.0 if full else 60.0
+        raise typer.Exit(load.measure(as_json, lambda here, tell: validate(here, length, tell)))
 
 
 @app.command()
@@ -64,12 +71,15 @@ def api(
     as_json: Json = False,
 ) -> None:
     """Load APIs at a constant rate. Example: workerkit loadtest api pricing --duration 5m"""
+    from ..trial import apis, judge  # noqa: PLC0415
     from . import load  # noqa: PLC0415
 
-    sending = load.Sending(rate, duration, warm_up, timeout, connections, path or [], url,
-                           allow_host or [], own)  # fmt: skip
-    judging = load.Judging(threshold or [], baseline, tolerance, as_json)
-    raise typer.Exit(load.api(service, sending, judging))
+    asked = apis.Asked(service, path or [], url, allow_host or [], own)
+    demands = judge.Demands(threshold or [], baseline, tolerance)
+    sent = load.load(rate, duration, warm_up, timeout, connections)
+    raise typer.Exit(load.measure(
+        as_json, lambda here, tell: apis.load_apis(here, asked, sent, demands, tell)
+    ))  # fmt: skip
 
 
 @app.command()
@@ -87,11 +97,14 @@ def events(
     as_json: Json = False,
 ) -> None:
     """Measure until effects are committed. Example: workerkit loadtest events --count 1000"""
-    from . import load, load_events  # noqa: PLC0415
+    from ..trial import judge, topics  # noqa: PLC0415
+    from . import load  # noqa: PLC0415
 
-    judging = load.Judging(threshold or [], baseline, tolerance, as_json)
-    publishing = load_events.Publishing(count, rate, data, own)
-    raise typer.Exit(load_events.events(topic, publishing, judging))
+    demands = judge.Demands(threshold or [], baseline, tolerance)
+    published = topics.Published(count, rate, topic, load.payloads(data), own)
+    raise typer.Exit(load.measure(
+        as_json, lambda here, tell: topics.load_topics(here, published, demands, tell)
+    ))  # fmt: skip
 
 
 @app.command()
@@ -108,10 +121,18 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Inline against separated workers. Example: workerkit loadtest compare pricing"""
-    from . import load_both  # noqa: PLC0415
+    from ..trial import judge, layouts  # noqa: PLC0415
+    from . import load  # noqa: PLC0415
 
-    both = load_both.Both(rate, events_rate, duration, warm_up, path or [], topic)
-    raise typer.Exit(load_both.compare(service, both, rounds, tolerance, as_json))
+    sent = load.load(rate, duration, warm_up)
+
+    def work(project: Project, tell: Telling) -> list[Run]:
+        name = layouts.with_api(project, service)
+        both = layouts.Both(name, sent, events_rate, path or [], topic)
+        allowed = judge.tolerated(project, tolerance)
+        return [judge.keep(project, layouts.comparison(project, both, rounds, allowed, tell), tell)]
+
+    raise typer.Exit(load.measure(as_json, work))
 
 
 @app.command()
@@ -126,11 +147,17 @@ def ramp(
     as_json: Json = False,
 ) -> None:
     """Find the highest rate that holds. Example: workerkit loadtest ramp pricing"""
-    from . import load, load_long  # noqa: PLC0415
+    from ..trial import judge, layouts, limits  # noqa: PLC0415
+    from . import load  # noqa: PLC0415
 
-    sending = load.Sending(start, step, warm_up, "5s", 100, path or [], None, [], True)
-    judging = load.Judging(threshold or [], None, None, as_json)
-    raise typer.Exit(load_long.find_limit(service, path or [], sending.load(), most, judging))
+    sent, demands = load.load(start, step, warm_up), judge.Demands(threshold or [])
+
+    def work(project: Project, tell: Telling) -> list[Run]:
+        name = layouts.with_api(project, service)
+        found = limits.find_limit(project, name, path or [], sent, most, demands, tell)
+        return [judge.keep(project, found, tell)]
+
+    raise typer.Exit(load.measure(as_json, work))
 
 
 @app.command()
@@ -141,13 +168,22 @@ def soak(
     events_rate: EventsRate = 50.0,
     path: Path = None,
     topic: Topic = None,
+    threshold: Thresholds = None,
     as_json: Json = False,
 ) -> None:
     """Look for what grows under steady load. Example: workerkit loadtest soak --for 10m"""
-    from . import load_both, load_long  # noqa: PLC0415
+    from ..trial import judge, layouts, limits  # noqa: PLC0415
+    from . import load  # noqa: PLC0415
 
-    both = load_both.Both(rate, events_rate, duration, "2s", path or [], topic)
-    raise typer.Exit(load_long.soak(service, both, as_json))
+    sent = load.load(rate, duration, "2s")
+
+    def work(project: Project, tell: Telling) -> list[Run]:
+        name = layouts.with_api(project, service)
+        both = layouts.Both(name, sent, events_rate, path or [], topic)
+        found = limits.soak(project, both, threshold or [], tell)
+        return [judge.keep(project, found, tell)]
+
+    raise typer.Exit(load.measure(as_json, work))
 
 
 @app.command()
@@ -155,7 +191,7 @@ def runs(as_json: Json = False) -> None:
     """List the runs that are kept. Example: workerkit loadtest runs"""
     from . import load  # noqa: PLC0415
 
-    raise typer.Exit(load.runs(as_json))
+    load.runs(as_json)
 
 
 @app.command()
@@ -166,7 +202,7 @@ def show(
     """Show one run. Example: workerkit loadtest show latest"""
     from . import load  # noqa: PLC0415
 
-    raise typer.Exit(load.show_run(run, as_json))
+    load.show_run(run, as_json)
 
 
 @app.command()
@@ -177,7 +213,7 @@ def report(
     """Write a run as one HTML file. Example: workerkit loadtest report latest --out report.html"""
     from . import load  # noqa: PLC0415
 
-    raise typer.Exit(load.report(run, out))
+    load.report(run, out)
 
 
 @app.command()
@@ -189,4 +225,4 @@ def diff(
     """Show two runs beside each other. Example: workerkit loadtest diff 20261125-164501-api"""
     from . import load  # noqa: PLC0415
 
-    raise typer.Exit(load.diff(before, after, as_json))
+    load.diff(before, after, as_json)

@@ -6,7 +6,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from threading import Event
 
 from rich.console import Console
 from rich.live import Live
@@ -23,27 +24,55 @@ _SECONDS = 40
 _WORDS = {True: "ok", False: "fail", None: "not proven"}
 
 
-@contextmanager
-def live(what: str, load: Load, *, quiet: bool) -> Iterator[Callable[[Second], None]]:
-    """Yields what takes each second; on a terminal it redraws one line, with a sparkline of p95."""
-    console = Console(file=sys.stderr, highlight=False)
-    if quiet or not console.is_terminal:
-        yield lambda second: None
-        return
-    recent: deque[float] = deque(maxlen=_SECONDS)
-    with Live(Text(f"{what}: warming up"), console=console, transient=True,
-              auto_refresh=False) as view:  # fmt: skip
+class Screen:
+    """Tells a trial's course, and each run when it is over; when *quiet* only warnings.
 
-        def tell(second: Second) -> None:
-            recent.append(second.p95)
-            line = (
-                f"{second.at + 1}/{load.duration:g} s  {second.answered}/s  "
-                f"failed {second.failed}  p50 {second.p50 * 1000:.1f}  "
-                f"p95 {second.p95 * 1000:.1f}  p99 {second.p99 * 1000:.1f} ms  {sparkline(recent)}"
-            )
-            view.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+    While a run goes on a terminal shows one line, with the p95 of its last
+    seconds as a sparkline.
+    """
 
-        yield tell
+    def __init__(self, stop: Event, *, quiet: bool) -> None:
+        self.stop = stop
+        self.quiet = quiet
+
+    @contextmanager
+    def live(self, what: str, load: Load) -> Iterator[Callable[[Second], object]]:
+        """See `Telling`."""
+        console = Console(file=sys.stderr, highlight=False)
+        if self.quiet or not console.is_terminal:
+            yield lambda second: None
+            return
+        recent: deque[float] = deque(maxlen=_SECONDS)
+        with Live(Text(f"{what}: warming up"), console=console, transient=True,
+                  auto_refresh=False) as view:  # fmt: skip
+
+            def tell(second: Second) -> None:
+                recent.append(second.p95)
+                line = _line(what, second, load, recent)
+                view.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+            yield tell
+
+    def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[int], object]]:
+        """See `Telling`."""
+        return show.progress(what, total)
+
+    def warn(self, text: str) -> None:
+        """See `Telling`."""
+        show.warning(text)
+
+    def done(self, found: Run) -> None:
+        """See `Telling`."""
+        if not self.quiet:
+            run(found)
+
+
+def _line(what: str, second: Second, load: Load, recent: Sequence[float]) -> str:
+    return (
+        f"{what}  {second.at + 1}/{load.duration:g} s  {second.answered}/s  "
+        f"failed {second.failed}  p50 {second.p50 * 1000:.1f}  p95 {second.p95 * 1000:.1f}  "
+        f"p99 {second.p99 * 1000:.1f} ms  {sparkline(recent)}"
+    )
 
 
 def sparkline(values: Sequence[float]) -> str:

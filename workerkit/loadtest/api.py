@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from .generator import Load, generate
+from .machine import this_machine
 from .measured import Measured, Second
 from .run import Run, new_id
 from .target import Request, Target
@@ -42,7 +43,7 @@ def run_api(
     Raises:
         Unreachable: The target took no connection.
     """
-    began = time.time()
+    began, machine = time.time(), this_machine()
     sampler = Sampler(test.processes)
     sampler.start()
     try:
@@ -53,6 +54,7 @@ def run_api(
         id=new_id("api"),
         kind="api",
         at=began,
+        machine=machine,
         what=f"{test.service}: {test.shown} at {test.load.rate:g}/s for {measured.seconds:.1f} s "
         f"on {test.target.url}",
         figures=figures(measured),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from threading import Event as Flag
 from typing import Any
@@ -19,6 +19,7 @@ from ..storage.inspection import settlements
 from .api import CURVE
 from .generator import INTERRUPTED
 from .histogram import Histogram
+from .machine import this_machine
 from .run import Run, new_id
 from .usage import Sampler
 
@@ -169,7 +170,7 @@ def run_events(
     Raises:
         StorageError: The broker or a database does not answer.
     """
-    began, source = time.time(), f"loadtest/{uuid4()}"
+    began, machine, source = time.time(), this_machine(), f"loadtest/{uuid4()}"
     ids = [str(number) for number in range(test.count)]
     watches = [Watch(consumer, dict.fromkeys(ids)) for consumer in test.consumers]
     sampler, publishing = Sampler(test.processes), Publishing(test, source)
@@ -185,7 +186,8 @@ def run_events(
     for watch in watches:
         for page in watch.pages():
             watch.look(source, page)
-    return _report(test, publishing, watches, sampler, began, lags, ended)
+    run = _report(test, publishing, watches, lags, ended)
+    return replace(run, at=began, machine=machine, usage=sampler.usage())
 
 
 def _follow(
@@ -217,8 +219,8 @@ def _follow(
 
 
 def _report(
-    test: EventTest, publishing: Publishing, watches: Sequence[Watch], sampler: Sampler,
-    began: float, lags: Sequence[int], ended: str,
+    test: EventTest, publishing: Publishing, watches: Sequence[Watch], lags: Sequence[int],
+    ended: str,
 ) -> Run:  # fmt: skip
     latency, commit = Histogram(), Histogram()
     for watch in watches:
@@ -235,7 +237,7 @@ def _report(
     counts = {"published": publishing.sent, "applied": latency.total, "dead": dead,
               "not settled": published - latency.total - dead}  # fmt: skip
     return Run(
-        id=new_id("events"), kind="events", at=began,
+        id=new_id("events"), kind="events", at=publishing.began,
         what=f"{test.topic} to {names}: {publishing.sent} events, {pace}",
         figures={
             "p50": p50, "p95": p95, "p99": p99, "max": latency.longest,
@@ -251,5 +253,5 @@ def _report(
         ),
         series={"lag": list(lags)},
         curve=tuple(zip(CURVE, latency.percentiles(CURVE), strict=True)),
-        usage=sampler.usage(), ended=ended,
+        ended=ended,
     )  # fmt: skip

@@ -41,6 +41,8 @@ MEMORY = Allowed("rss_slope", "memory", 1e6, 2e6)
 FILES = Allowed("files_slope", "open files", 1.0, 3.0)
 LAG = Allowed("lag_slope", "lag", 10.0, 50.0)
 
+SLOPES = (MEMORY.figure, FILES.figure, LAG.figure)
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:

@@ -10,13 +10,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from .config.inherited import environment_with
-from .config.settings import redis_url
-from .core.parts import Part, reachable, with_ports
-from .errors import ConfigurationError, StartStopError, StorageError
-from .operate.children import Children
-from .operate.status import ProcessStatus, look
-from .project import Project
+from ..config.inherited import environment_with
+from ..config.settings import redis_url
+from ..core.parts import Part, reachable, with_ports
+from ..core.state import Member
+from ..errors import ConfigurationError, StartStopError, StorageError
+from ..operate.children import Children
+from ..operate.status import ProcessStatus, look
+from ..project import Project
 
 Layout = Literal["separated", "inline"]
 """Each mode in a process of its own, or all of a service in its API's."""
@@ -141,11 +142,7 @@ def _check_separable(project: Project) -> None:
 
 def running(project: Project) -> list[ProcessStatus]:
     """What runs of *project* on this machine and answers."""
-    try:
-        members = project.state.members()
-    except StorageError:
-        members = []
-    found = look(project.file, project.environment.worker_host, members)
+    found = look(project.file, project.environment.worker_host, _members(project))
     return [p for p in found.processes if not p.foreign and p.status in ("running", "degraded")]
 
 
@@ -155,7 +152,7 @@ def _as_it_runs(project: Project, there: list[ProcessStatus]) -> Stage:
     here = socket.gethostname()
 
     def processes() -> dict[str, int]:
-        members = [m for m in project.state.members() if m.host == here]
+        members = [m for m in _members(project) if m.host == here]
         return {f"{m.service} {m.mode}": m.pid for m in members}
 
     return Stage(project, _apis(ports), ports, processes, own=False)
@@ -167,3 +164,11 @@ def _apis(ports: Mapping[tuple[str, str], str]) -> dict[str, str]:
 
 def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _members(project: Project) -> list[Member]:
+    """Who has announced itself; nobody when the state does not answer."""
+    try:
+        return project.state.members()
+    except StorageError:
+        return []

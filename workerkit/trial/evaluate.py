@@ -1,0 +1,55 @@
+"""Whether a service's workers should be separated: measured, decided, written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ..loadtest.evaluation import Evaluation, Volume, decide, nothing_to_separate
+from ..loadtest.generator import Load
+from ..loadtest.run import Runs
+from ..project import Project
+from .layouts import Both, comparison
+from .stage import running
+from .telling import Telling
+
+ASSUMED = 100.0
+"""Events a second when nothing runs from which they could be known."""
+
+
+def evaluate(
+    project: Project, service: str, load: Load, volume: Volume, paths: Sequence[str],
+    rounds: int, tolerance: float, telling: Telling,
+) -> Evaluation:  # fmt: skip
+    """The answer for one service; measured unless there is nothing to separate."""
+    modes = project.modes(project.check(service))
+    if "api" not in modes or "events" not in modes:
+        return nothing_to_separate(service, modes, tolerance)
+    both = Both(service, load, max(1.0, volume.rate), paths)
+    measured = comparison(project, both, rounds, tolerance, telling)
+    kept = Runs(project.data).save(measured)
+    each = measured.figures["separated_handling"]
+    return decide(service, volume, each, measured.differences, tolerance, kept.id)
+
+
+def write(project: Project, found: Evaluation) -> Path:
+    """Put *found* into the project's docs/evaluations; return the file."""
+    file = project.folder / "docs" / "evaluations" / f"{found.service}.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(found.markdown(), encoding="utf-8")
+    return file
+
+
+def volume_of(project: Project, service: str) -> Volume:
+    """As the running workers of *service* have counted it since they started, or assumed."""
+    counted, longest = 0, 0.0
+    for process in running(project):
+        if process.service == service and process.workers and process.started_at:
+            counted += sum(worker.processed for worker in process.workers)
+            started = datetime.fromisoformat(process.started_at).timestamp()
+            longest = max(longest, time.time() - started)
+    if counted:
+        return Volume(counted / longest, f"{counted} events in {longest:.0f} s")
+    return Volume(ASSUMED, "assumed: no running worker has counted any")
