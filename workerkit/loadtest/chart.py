@@ -19,10 +19,12 @@ def chart(
     across: Callable[[float], str],
     up: Callable[[float], str],
     label: str,
+    marks: Sequence[float] = (),
 ) -> str:
     """Each of *lines* by its name; *across* and *up* write the numbers at the axes.
 
-    Read aloud it is *label*. Empty when there is no point to draw.
+    *marks* are the places that get one, else both ends do. Read aloud it is
+    *label*. Empty when there is no point to draw.
     """
     points = [point for line in lines.values() for point in line]
     if not points:
@@ -43,7 +45,7 @@ def chart(
     drawn += [
         f'<text x="{place(x, 0)[0]:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="{anchor}">'
         f"{escape(across(x))}</text>"
-        for x, anchor in ((left, "start"), (right, "end"))
+        for x, anchor in _anchored(marks or (left, right))
     ]
     for number, (name, line) in enumerate(lines.items()):
         drawn.append(_line(name, [place(x, y) for x, y in line], number))
@@ -51,6 +53,12 @@ def chart(
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
         f"{''.join(drawn)}</svg>"
     )
+
+
+def _anchored(places: Sequence[float]) -> list[tuple[float, str]]:
+    """Texts at the ends must not stick out."""
+    inner = [(place, "middle") for place in places[1:-1]]
+    return [(places[0], "start"), *inner, (places[-1], "end")]
 
 
 def _line(name: str, places: Sequence[tuple[float, float]], number: int) -> str:

@@ -20,6 +20,9 @@ table{border-collapse:collapse;margin:.5em 0}td,th{padding:.15em .8em .15em 0;te
 @media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}}
 """
 
+_MARKS = (1, 50, 90, 99, 99.9, 99.99)
+"""Percents that are written at the percentile curve."""
+
 _WORDS = {True: ("ok", "ok"), False: ("fail", "fail"), None: ("unknown", "not proven")}
 
 
@@ -65,7 +68,8 @@ def charts(run: Run) -> list[tuple[str, str]]:
         ("Latency by rate", chart(by_rate, across=lambda x: f"{x:.0f}/s", up=_milliseconds,
                                   label="latency by rate")),
         ("Latency by percentile", chart(curve, across=lambda x: f"{100 - 100 / 10**x:.6g} %",
-                                        up=_milliseconds, label="percentile curve")),
+                                        up=_milliseconds, label="percentile curve",
+                                        marks=[_nines(p) for p in _MARKS])),
         ("Lag over time", _over_time(lags, lambda y: f"{y:,.0f}")),
         ("CPU", _over_time(cpu, lambda y: f"{y:.0%}")),
         ("Memory", _over_time(memory, lambda y: f"{y:.0f} MB")),
