@@ -60,3 +60,16 @@ def test_the_volume_is_that_of_the_workers_that_run(shop, events):
     found = volume_of(project, "shop")
     project.close()
     assert found.origin.startswith(f"{events} events in" if events else "assumed")
+
+
+def test_a_service_with_jobs_alone_is_judged_by_its_api(shop):
+    cron = API.replace("EventWorker, Service", "CronJob, Service").replace(
+        "class OrderWorker(EventWorker[dict]):\n    topic = \"orders\"\n\n"
+        "    def handle(self, order, context):",
+        "class Sync(CronJob):\n    schedule = \"* * * * *\"\n\n    def run(self, context):",
+    ).replace("events=[OrderWorker()]", "cron=[Sync()]")  # fmt: skip
+    shop.write(cron, API_TOML.replace('"events"]', '"cron"]'))
+    answer = shop.call("evaluate", "shop", *SHORT[:4], "--duration", "1s", "--tolerance", "5")
+    assert answer.code == 0, answer.err
+    assert "it has jobs alone; those that were due meanwhile ran" in answer.out
+    assert "NO, because handlers are busy for 0.0% of the time (0 events/s" in answer.out

@@ -25,9 +25,12 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """The answer for one service; measured unless there is nothing to separate."""
     modes = project.modes(project.check(service))
-    if "api" not in modes or "events" not in modes:
+    if "api" not in modes or len(modes) == 1:
         return nothing_to_separate(service, modes, tolerance)
-    both = Both(service, load, max(1.0, volume.rate), paths)
+    if "events" not in modes:
+        volume = Volume(0.0, "it has jobs alone; those that were due meanwhile ran")
+    # Below one a second there would be too few to tell how long a handler takes.
+    both = Both(service, load, max(1.0, volume.rate) if volume.rate else 0.0, paths)
     measured = comparison(project, both, rounds, tolerance, telling)
     kept = Runs(project.data).save(measured)
     each = measured.figures["separated_handling"]
