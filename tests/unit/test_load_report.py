@@ -10,7 +10,7 @@ from workerkit.errors import ConfigurationError
 from workerkit.loadtest.chart import HEIGHT, WIDTH, chart
 from workerkit.loadtest.compare import Difference
 from workerkit.loadtest.html import charts, page
-from workerkit.loadtest.run import Run, Runs, read
+from workerkit.loadtest.run import Run, Runs, read, worst
 from workerkit.loadtest.thresholds import Check
 from workerkit.loadtest.usage import Sample, Usage
 
@@ -101,3 +101,16 @@ def test_what_is_no_run_is_told(tmp_path):
 def test_the_exit_code_is_that_of_the_worst(holds, ended, code):
     checks = tuple(Check("x", each, "y") for each in holds)
     assert replace(RUN, checks=checks, ended=ended).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [([], 2), ([0, 6], 6), ([6, 5], 5), ([5, 3, 0], 3), ([3, 130], 130)]
+)
+def test_of_several_runs_the_gravest_decides(codes, code):
+    ends = {0: (True, ""), 5: (False, ""), 6: (None, ""), 3: (True, "gone"),
+            130: (True, "interrupted")}  # fmt: skip
+    runs = [
+        replace(RUN, checks=(Check("x", ends[each][0], "y"),), ended=ends[each][1])
+        for each in codes
+    ]
+    assert worst(runs) == code

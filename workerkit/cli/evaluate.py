@@ -35,8 +35,8 @@ def evaluate(
     with opened() as project, interruptible() as stop:
         volume = given or evaluate.volume_of(project, project.check(service))
         found = evaluate.evaluate(
-            project, service, sent, volume, path or [], rounds,
-            judge.tolerated(project, tolerance), show_load.Screen(stop, quiet=as_json),
+            project, show_load.Screen(stop, quiet=as_json), service, sent, volume, path or [],
+            rounds, judge.tolerated(project, tolerance),
         )  # fmt: skip
         _tell(found, evaluate.write(project, found), as_json)
 

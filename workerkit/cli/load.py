@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, NoReturn, ParamSpec
+
+import typer
 
 from ..errors import ConfigurationError
 from ..loadtest.generator import Load
 from ..loadtest.html import page
-from ..loadtest.run import Run, Runs
+from ..loadtest.run import Run, Runs, worst
 from ..loadtest.units import seconds
 from ..project import Project
 from ..trial.telling import Telling
 from . import show, show_load
 from .opened import interruptible, opened, read_json
 
+P = ParamSpec("P")
 
-def measure(as_json: bool, work: Callable[[Project, Telling], Sequence[Run]]) -> int:
-    """Do *work* on the project here; runs that it did not tell are told; the worst's exit code."""
+
+def measure(
+    as_json: bool, work: Callable[Concatenate[Project, Telling, P], Sequence[Run]],
+    *arguments: P.args, **named: P.kwargs,
+) -> NoReturn:  # fmt: skip
+    """Do *work* on the project here, and end with the exit code of its worst run."""
     with opened() as project, interruptible() as stop:
-        runs = work(project, show_load.Screen(stop, quiet=as_json))
+        runs = work(project, show_load.Screen(stop, quiet=as_json), *arguments, **named)
     if as_json:
         show.json({"runs": runs})
     elif len(runs) > 1:
         show.note("")
         show_load.checks(runs)
-    return max((run.exit_code for run in runs), default=2)
+    raise typer.Exit(worst(runs))
 
 
 def load(

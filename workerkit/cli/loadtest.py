@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .group import Group
-
-if TYPE_CHECKING:
-    from ..loadtest.run import Run
-    from ..project import Project
-    from ..trial.telling import Telling
 
 app = typer.Typer(
     cls=Group, invoke_without_command=True, rich_markup_mode=None,
@@ -49,8 +44,7 @@ def everything(
         from ..trial.validation import validate  # noqa: PLC0415
         from . import load  # noqa: PLC0415
 
-        length = 300.0 if full else 60.0
-        raise typer.Exit(load.measure(as_json, lambda here, tell: validate(here, length, tell)))
+        load.measure(as_json, validate, 300.0 if full else 60.0)
 
 
 @app.command()
@@ -77,9 +71,7 @@ def api(
     asked = apis.Asked(service, path or [], url, allow_host or [], own)
     demands = judge.Demands(threshold or [], baseline, tolerance)
     sent = load.load(rate, duration, warm_up, timeout, connections)
-    raise typer.Exit(load.measure(
-        as_json, lambda here, tell: apis.load_apis(here, asked, sent, demands, tell)
-    ))  # fmt: skip
+    load.measure(as_json, apis.load_apis, asked, sent, demands)
 
 
 @app.command()
@@ -102,9 +94,7 @@ def events(
 
     demands = judge.Demands(threshold or [], baseline, tolerance)
     published = topics.Published(count, rate, topic, load.payloads(data), own)
-    raise typer.Exit(load.measure(
-        as_json, lambda here, tell: topics.load_topics(here, published, demands, tell)
-    ))  # fmt: skip
+    load.measure(as_json, topics.load_topics, published, demands)
 
 
 @app.command()
@@ -121,18 +111,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Inline against separated workers. Example: workerkit loadtest compare pricing"""
-    from ..trial import judge, layouts  # noqa: PLC0415
+    from ..trial import layouts  # noqa: PLC0415
     from . import load  # noqa: PLC0415
 
-    sent = load.load(rate, duration, warm_up)
-
-    def work(project: Project, tell: Telling) -> list[Run]:
-        name = layouts.with_api(project, service)
-        both = layouts.Both(name, sent, events_rate, path or [], topic)
-        allowed = judge.tolerated(project, tolerance)
-        return [judge.keep(project, layouts.comparison(project, both, rounds, allowed, tell), tell)]
-
-    raise typer.Exit(load.measure(as_json, work))
+    both = layouts.Both(load.load(rate, duration, warm_up), events_rate, path or [], topic)
+    load.measure(as_json, layouts.compare, service, both, rounds, tolerance)
 
 
 @app.command()
@@ -147,17 +130,11 @@ def ramp(
     as_json: Json = False,
 ) -> None:
     """Find the highest rate that holds. Example: workerkit loadtest ramp pricing"""
-    from ..trial import judge, layouts, limits  # noqa: PLC0415
+    from ..trial import judge, limits  # noqa: PLC0415
     from . import load  # noqa: PLC0415
 
     sent, demands = load.load(start, step, warm_up), judge.Demands(threshold or [])
-
-    def work(project: Project, tell: Telling) -> list[Run]:
-        name = layouts.with_api(project, service)
-        found = limits.find_limit(project, name, path or [], sent, most, demands, tell)
-        return [judge.keep(project, found, tell)]
-
-    raise typer.Exit(load.measure(as_json, work))
+    load.measure(as_json, limits.find_limit, service, path or [], sent, most, demands)
 
 
 @app.command()
@@ -172,18 +149,11 @@ def soak(
     as_json: Json = False,
 ) -> None:
     """Look for what grows under steady load. Example: workerkit loadtest soak --for 10m"""
-    from ..trial import judge, layouts, limits  # noqa: PLC0415
+    from ..trial import layouts, limits  # noqa: PLC0415
     from . import load  # noqa: PLC0415
 
-    sent = load.load(rate, duration, "2s")
-
-    def work(project: Project, tell: Telling) -> list[Run]:
-        name = layouts.with_api(project, service)
-        both = layouts.Both(name, sent, events_rate, path or [], topic)
-        found = limits.soak(project, both, threshold or [], tell)
-        return [judge.keep(project, found, tell)]
-
-    raise typer.Exit(load.measure(as_json, work))
+    both = layouts.Both(load.load(rate, duration, "2s"), events_rate, path or [], topic)
+    load.measure(as_json, limits.soak, service, both, threshold or [])
 
 
 @app.command()

@@ -68,6 +68,12 @@ class Run:
         return replace(self, checks=tuple(checks), notes=tuple(notes))
 
 
+def worst(runs: Sequence[Run]) -> int:
+    """The exit code for all of *runs*; 2 when there is none, because nothing could be measured."""
+    codes = {run.exit_code for run in runs}
+    return next((code for code in (130, 3, 5, 6, 0) if code in codes), 2)
+
+
 def new_id(kind: str) -> str:
     """A name that sorts by time and says what it is of, e.g. `20261125-164501-api`."""
     return f"{datetime.now():%Y%m%d-%H%M%S}-{kind}"

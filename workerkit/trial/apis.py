@@ -34,7 +34,7 @@ class Asked:
 
 
 def load_apis(
-    project: Project, asked: Asked, load: Load, demands: Demands, telling: Telling
+    project: Project, telling: Telling, asked: Asked, load: Load, demands: Demands
 ) -> list[Run]:
     """One run after the other, judged and kept.
 

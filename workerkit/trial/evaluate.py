@@ -20,8 +20,8 @@ ASSUMED = 100.0
 
 
 def evaluate(
-    project: Project, service: str, load: Load, volume: Volume, paths: Sequence[str],
-    rounds: int, tolerance: float, telling: Telling,
+    project: Project, telling: Telling, service: str, load: Load, volume: Volume,
+    paths: Sequence[str], rounds: int, tolerance: float,
 ) -> Evaluation:  # fmt: skip
     """The answer for one service; measured unless there is nothing to separate."""
     modes = project.modes(project.check(service))
@@ -30,8 +30,8 @@ def evaluate(
     if "events" not in modes:
         volume = Volume(0.0, "it has jobs alone; those that were due meanwhile ran")
     # Below one a second there would be too few to tell how long a handler takes.
-    both = Both(service, load, max(1.0, volume.rate) if volume.rate else 0.0, paths)
-    measured = comparison(project, both, rounds, tolerance, telling)
+    both = Both(load, max(1.0, volume.rate) if volume.rate else 0.0, paths)
+    measured = comparison(project, telling, service, both, rounds, tolerance)
     kept = Runs(project.data).save(measured)
     each = measured.figures["separated_handling"]
     return decide(service, volume, each, measured.differences, tolerance, kept.id)

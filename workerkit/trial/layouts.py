@@ -19,6 +19,7 @@ from ..loadtest.measured import Second
 from ..loadtest.run import Run, new_id
 from ..project import Project
 from .apis import api_test
+from .judge import keep, tolerated
 from .stage import Layout, Stage, own_copy
 from .telling import Telling
 from .topics import Published, event_test
@@ -26,12 +27,11 @@ from .topics import Published, event_test
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """The load on the API of *service* and, beside it, *events_rate* events a second.
+    """The load on a service's API and, beside it, *events_rate* events a second.
 
     Without *topic* one that the service listens to, else any; a rate of 0 is none.
     """
 
-    service: str
     load: Load
     events_rate: float
     paths: Sequence[str] = ()
@@ -60,7 +60,18 @@ def with_api(project: Project, service: str | None) -> str:
     return max(having, key=lambda name: len(project.modes(name)))
 
 
-def comparison(project: Project, both: Both, count: int, tolerance: float, telling: Telling) -> Run:
+def compare(
+    project: Project, telling: Telling, service: str | None, both: Both, count: int,
+    tolerance: float | None,
+) -> list[Run]:  # fmt: skip
+    """The `comparison` of *service*, or of the one that `with_api` chooses, kept and told."""
+    name, allowed = with_api(project, service), tolerated(project, tolerance)
+    return [keep(project, comparison(project, telling, name, both, count, allowed), telling)]
+
+
+def comparison(
+    project: Project, telling: Telling, service: str, both: Both, count: int, tolerance: float
+) -> Run:
     """*count* rounds of inline and separated, judged; fewer when interrupted.
 
     Raises:
@@ -72,13 +83,14 @@ def comparison(project: Project, both: Both, count: int, tolerance: float, telli
 
     def measure(layout: str) -> Mapping[str, float]:
         with own_copy(project, cast("Layout", layout), telling.stop) as found:
-            with telling.live(f"{both.service} {layout}", both.load) as tell:
-                api, events = once(found, both, telling, tell)
-            ports = [url for (of, _), url in found.ports.items() if of == both.service]
+            with telling.live(f"{service} {layout}", both.load) as tell:
+                api, events = once(found, service, both, telling, tell)
+            ports = [url for (of, _), url in found.ports.items() if of == service]
             spent, jobs = handling(ports)
         if api.ended and not telling.stop.is_set():
-            raise ConfigurationError(f"{both.service} {layout}: {api.ended}; {both.shown} is more "
-                                     "than it can take")  # fmt: skip
+            raise ConfigurationError(
+                f"{service} {layout}: {api.ended}; {both.shown} is more than it can take"
+            )
         notes.extend(n for n in api.notes if "was the limit" in n and n not in notes)
         return {**together(api, events), "handling": spent / jobs if jobs else 0.0}
 
@@ -89,7 +101,7 @@ def comparison(project: Project, both: Both, count: int, tolerance: float, telli
     apart = differences(found, tolerance)
     return Run(
         id=new_id("compare"), kind="compare", at=began, machine=machine,
-        what=f"{both.service}: inline against separated, {both.shown}, "
+        what=f"{service}: inline against separated, {both.shown}, "
         f"{len(found[SEPARATED])} rounds of {both.load.duration:g} s",
         figures={f"{layout}_{name}": value for layout in (INLINE, SEPARATED)
                  for name, value in _medians(apart, layout).items()},
@@ -99,11 +111,12 @@ def comparison(project: Project, both: Both, count: int, tolerance: float, telli
 
 
 def once(
-    found: Stage, both: Both, telling: Telling, tell: Callable[[Second], object]
+    found: Stage, service: str, both: Both, telling: Telling, tell: Callable[[Second], object]
 ) -> tuple[Run, Run | None]:
     """One run of both on *found*."""
-    test = api_test(found, both.service, both.paths, both.load)
-    return run_both(test, _events_beside(found, both, telling), stop=telling.stop, tell=tell)
+    test = api_test(found, service, both.paths, both.load)
+    events = _events_beside(found, service, both, telling)
+    return run_both(test, events, stop=telling.stop, tell=tell)
 
 
 def together(api: Run, events: Run | None) -> dict[str, float]:
@@ -116,9 +129,9 @@ def together(api: Run, events: Run | None) -> dict[str, float]:
     return figures
 
 
-def _events_beside(found: Stage, both: Both, telling: Telling) -> EventTest | None:
+def _events_beside(found: Stage, service: str, both: Both, telling: Telling) -> EventTest | None:
     topics = found.project.topics()
-    of_service = [topic for topic, names in topics.items() if both.service in names]
+    of_service = [topic for topic, names in topics.items() if service in names]
     chosen = both.topic or next(iter(of_service or topics), None)
     if chosen is None or both.events_rate <= 0:
         return None

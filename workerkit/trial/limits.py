@@ -16,8 +16,8 @@ from ..loadtest.soak import SLOPES, figures, grown
 from ..loadtest.thresholds import Check, judge, known, threshold
 from ..project import Project
 from .apis import api_test
-from .judge import Demands, Judge
-from .layouts import Both, once
+from .judge import Demands, Judge, keep
+from .layouts import Both, once, with_api
 from .stage import stage
 from .telling import Telling
 
@@ -26,10 +26,11 @@ KEPT_UP = 0.95
 
 
 def find_limit(
-    project: Project, service: str, paths: Sequence[str], load: Load, most: float,
-    demands: Demands, telling: Telling,
-) -> Run:  # fmt: skip
+    project: Project, telling: Telling, service: str | None, paths: Sequence[str], load: Load,
+    most: float, demands: Demands,
+) -> list[Run]:  # fmt: skip
     """The highest rate up to *most*, from that of *load* on, at which *demands* hold."""
+    service = with_api(project, service)
     judging = Judge(project, demands, project.file.loadtest.api, FIGURES, telling)
     began, machine, p95 = time.time(), this_machine(), []
     with stage(project, own=True, stop=telling.stop) as found:
@@ -46,7 +47,7 @@ def find_limit(
         steps = ramp(attempt, load.rate, most, least=2 / load.duration)
     best = highest(steps)
     said = f"{best:.0f}/s holds" if best else "no rate holds"
-    return Run(
+    run = Run(
         id=new_id("ramp"), kind="ramp", at=began, machine=machine,
         what=f"{service}: the highest rate with {', '.join(judging.texts)}, "
         f"{load.duration:g} s each",
@@ -56,6 +57,7 @@ def find_limit(
         series={"rate": [step.rate for step in steps], "p95": p95},
         ended=INTERRUPTED if telling.stop.is_set() else "",
     )  # fmt: skip
+    return [keep(project, run, telling)]
 
 
 def why_not(run: Run, checks: Sequence[Check], rate: float) -> str:
@@ -67,21 +69,25 @@ def why_not(run: Run, checks: Sequence[Check], rate: float) -> str:
     return "; ".join([*([run.ended] if run.ended else []), *limited, *broken])
 
 
-def soak(project: Project, both: Both, thresholds: Sequence[str], telling: Telling) -> Run:
+def soak(
+    project: Project, telling: Telling, service: str | None, both: Both,
+    thresholds: Sequence[str],
+) -> list[Run]:  # fmt: skip
     """One long run of both, judged by what grows, and by *thresholds*.
 
     Raises:
         ConfigurationError: It ended before anything could be fitted.
         KeyboardInterrupt: It was interrupted before that.
     """
+    service = with_api(project, service)
     demanded = [threshold(text) for text in thresholds]
     known(demanded, (*SLOPES, *FIGURES))
     began, machine = time.time(), this_machine()
     with (
         stage(project, own=True, stop=telling.stop) as found,
-        telling.live(f"{both.service} soak", both.load) as tell,
+        telling.live(f"{service} soak", both.load) as tell,
     ):
-        api, events = once(found, both, telling, tell)
+        api, events = once(found, service, both, telling, tell)
     if not api.usage:
         if telling.stop.is_set():
             raise KeyboardInterrupt
@@ -89,11 +95,12 @@ def soak(project: Project, both: Both, thresholds: Sequence[str], telling: Telli
     growths = grown(api, events)
     lost = Check("errors<0.1%", api.figures["errors"] < 0.001, f"{api.figures['errors']:.2%}")
     all_figures = {**figures(growths), **api.figures}
-    return replace(
+    run = replace(
         api,
         id=new_id("soak"), kind="soak", at=began, machine=machine,
-        what=f"{both.service}: {both.shown} for {both.load.duration:g} s",
+        what=f"{service}: {both.shown} for {both.load.duration:g} s",
         figures=all_figures,
         series={**api.series, **(events.series if events else {})},
         checks=(*(each.check() for each in growths), lost, *judge(demanded, all_figures)),
     )  # fmt: skip
+    return [keep(project, run, telling)]

@@ -31,7 +31,7 @@ class Published:
 
 
 def load_topics(
-    project: Project, published: Published, demands: Demands, telling: Telling
+    project: Project, telling: Telling, published: Published, demands: Demands
 ) -> list[Run]:
     """One topic after the other, judged and kept.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..errors import ConfigurationError
 from ..loadtest.generator import Load
 from ..loadtest.run import Run
 from ..project import Project
 from .apis import Asked, load_apis
-from .judge import Demands, keep, tolerated
-from .layouts import Both, comparison, with_api
+from .judge import Demands
+from .layouts import Both, compare
 from .limits import soak
 from .telling import Telling
 from .topics import Published, load_topics
@@ -24,7 +22,7 @@ BESIDE = 200.0, 100.0
 ROUNDS = 5
 
 
-def validate(project: Project, length: float, telling: Telling) -> list[Run]:
+def validate(project: Project, telling: Telling, length: float) -> list[Run]:
     """Every part that the project has something for, *length* seconds each, kept and told."""
     runs: list[Run] = []
     for part in (_apis, _topics, _layouts, _soak):
@@ -38,22 +36,20 @@ def validate(project: Project, length: float, telling: Telling) -> list[Run]:
 
 
 def _apis(project: Project, length: float, telling: Telling) -> list[Run]:
-    return load_apis(project, Asked(own=True), Load(RATE, length), Demands(), telling)
+    return load_apis(project, telling, Asked(own=True), Load(RATE, length), Demands())
 
 
 def _topics(project: Project, length: float, telling: Telling) -> list[Run]:
-    return load_topics(project, Published(EVENTS, own=True), Demands(), telling)
+    return load_topics(project, telling, Published(EVENTS, own=True), Demands())
 
 
-def _layouts(project: Project, length: float, telling: Telling) -> Iterator[Run]:
-    both = _both(project, length / ROUNDS)
-    run = comparison(project, both, ROUNDS, tolerated(project, None), telling)
-    yield keep(project, run, telling)
+def _layouts(project: Project, length: float, telling: Telling) -> list[Run]:
+    return compare(project, telling, None, _both(length / ROUNDS), ROUNDS, None)
 
 
-def _soak(project: Project, length: float, telling: Telling) -> Iterator[Run]:
-    yield keep(project, soak(project, _both(project, length), (), telling), telling)
+def _soak(project: Project, length: float, telling: Telling) -> list[Run]:
+    return soak(project, telling, None, _both(length), ())
 
 
-def _both(project: Project, length: float) -> Both:
-    return Both(with_api(project, None), Load(BESIDE[0], length), BESIDE[1])
+def _both(length: float) -> Both:
+    return Both(Load(BESIDE[0], length), BESIDE[1])
