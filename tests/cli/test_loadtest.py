@@ -262,3 +262,29 @@ def test_a_run_is_written_as_one_page(shop):
     answer = shop.call("loadtest", "report", "--out", "nowhere/report.html")
     assert (answer.code, answer.err) == (2, "workerkit: --out nowhere/report.html: "
                                             "No such file or directory\n")  # fmt: skip
+
+
+def test_requests_of_the_project_file_are_sent_with_their_bodies_and_weights(shop):
+    both = """Route("/prices", lambda request: JSONResponse([])),
+                          Route("/stock", set_stock, methods=["POST"])"""
+    handler = """
+async def set_stock(request):
+    right = await request.json() == {"newStock": 5}
+    return JSONResponse({}, 201 if right else 400)
+
+
+def wire"""
+    code = API.replace("""Route("/prices", lambda request: JSONResponse([]))""", both)
+    body = """, weight = 3 }}, {{ path = "/stock", method = "POST", body = {{ newStock = 5 }} }}]"""
+    shop.write(code.replace("\ndef wire", handler), API_TOML.replace(" }}]", body))
+    answer = shop.call("loadtest", "api", *SHORT[:-2], "--json")
+    assert answer.code == 0, answer.err
+    (run,) = answer.json["runs"]
+    assert (run["counts"]["HTTP 200"], run["counts"]["HTTP 201"]) == (75, 25)
+
+
+def test_a_wrong_entry_of_the_project_file_is_named(shop):
+    shop.write(API, API_TOML.replace("path", "paht"))
+    answer = shop.call("loadtest", "api")
+    assert answer.code == 2
+    assert "loadtest.requests.shop.0.path: Field required" in answer.err

@@ -21,13 +21,16 @@ def shop(tmp_path) -> Path:
     return Path(shutil.copytree(example_folder(), tmp_path / "shop", ignore=unwanted))
 
 
-def loadtest(shop: Path, *arguments: str) -> dict:
-    command = [sys.executable, "-m", "workerkit", *arguments, "--json"]
-    done = subprocess.run(
-        command, cwd=shop, capture_output=True, timeout=100, check=False,
-        env=environment_without_settings(),
+def call(shop: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workerkit", *arguments, "--json"], cwd=shop, capture_output=True,
+        text=True, timeout=100, check=False, env=environment_without_settings(),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
+
+
+def loadtest(shop: Path, *arguments: str) -> dict:
+    done = call(shop, *arguments)
+    assert done.returncode == 0, done.stderr
     return orjson.loads(done.stdout)
 
 
@@ -54,3 +57,9 @@ def test_the_warehouse_has_nothing_to_separate(shop):
     told = loadtest(shop, "evaluate", "warehouse")
     assert told["answer"] == "NO"
     assert (shop / "docs" / "evaluations" / "warehouse.md").is_file()
+
+
+def test_an_api_of_which_nothing_can_be_asked_says_what_to_give(shop):
+    done = call(shop, "loadtest", "api", "warehouse")
+    assert done.returncode == 2
+    assert "offers no GET without parameters (/stock/{sku}): give --path" in done.stderr
