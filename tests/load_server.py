@@ -16,6 +16,8 @@ FAULTS = {
     "stall": ANSWER,
     "close": b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
     "until-eof": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok",
+    "chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "large": b"HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n" + bytes(300_000),
     "missing": b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno",
     "dies": ANSWER,
     "garbage": b"SSH-2.0-OpenSSH\r\n\r\n",

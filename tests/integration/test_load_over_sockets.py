@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,7 +46,7 @@ def test_a_stalling_server_hides_nothing():
         assert measured.latency.percentile(percent) > 0.97 * (stall - (1 - percent / 100))
 
 
-@pytest.mark.parametrize("fault", ["none", "close", "until-eof"])
+@pytest.mark.parametrize("fault", ["none", "chunked", "large", "close", "until-eof"])
 def test_every_way_to_end_an_answer_is_understood(fault):
     with serving(fault) as server:
         measured = measure(server.url, Load(100, 0.5, warm_up=0))
@@ -60,6 +61,16 @@ def test_an_answer_that_is_none_is_a_failure(fault, why):
     assert measured.statuses == {}
     assert set(measured.failures) == {why}
     assert measured.errors == 1.0
+
+
+def test_a_server_that_takes_no_connection_off_its_queue_answers_nothing():
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        measured = measure(url, Load(50, 30, warm_up=0, timeout=0.5, connections=20))
+    assert measured.ended == "the target answered nothing"
+    assert measured.statuses == {}
+    assert measured.failures["timed out"] + measured.dropped >= 10
+    assert measured.latency.percentile(50) == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_server_that_was_ended_cannot_be_reached():
