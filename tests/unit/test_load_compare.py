@@ -85,6 +85,13 @@ def test_the_gate_tells_worse_from_not_proven(separated, verdict, holds):
     assert check.holds is holds
 
 
+def test_of_a_single_round_no_interval_is_shown():
+    found = {INLINE: [{"p95": 0.1}], SEPARATED: [{"p95": 0.2}]}
+    (difference,) = differences(found, 0.1)
+    assert (difference.interval, difference.verdict) == ("not known", "not proven")
+    assert gate([difference], 0.1)[0].seen.endswith("2.00 times [not known]")
+
+
 def test_half_a_millisecond_does_not_fail_the_gate():
     found = {INLINE: [{"p50": 0.0005}] * 3, SEPARATED: [{"p50": 0.0009}] * 3}
     assert differences(found, 0.1)[0].verdict == "not worse"

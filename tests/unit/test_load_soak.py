@@ -49,7 +49,8 @@ def test_a_queue_that_grows_is_caught_and_one_that_breathes_is_not():
 
 
 def test_what_was_watched_too_shortly_is_not_judged():
-    assert growth("app", MEMORY, [0.0, 1.0], [1e6, 9e9]).check().holds is None
+    check = growth("app", MEMORY, [0.0, 1.0], [1e6, 9e9]).check()
+    assert (check.holds, check.seen) == (None, "0.00 MB/h [not known]")
 
 
 def test_an_hour_is_judged_more_strictly_than_a_minute():

@@ -103,7 +103,7 @@ def run(found: Run) -> None:
     show.table(
         (show.Column("figure"), *numbers, show.Column("separated is", word=True)),
         [(d.figure, shown(d.figure, d.inline), shown(d.figure, d.separated), f"{d.ratio:.2f}",
-          f"{d.low:.2f} to {d.high:.2f}", d.verdict) for d in found.differences],
+          d.interval, d.verdict) for d in found.differences],
     )  # fmt: skip
     machine = found.machine
     show.note(f"{machine.system}, {machine.cores} cores, {machine.python}, load {machine.load}")

@@ -18,6 +18,9 @@ BETTER, WORSE, ALIKE, UNKNOWN = "better", "worse", "not worse", "not proven"
 JUDGED = ("p50", "p95", "p99")
 """Figures of the API that gate; the others are told."""
 
+BOUNDLESS = 1e6
+"""How many times the other a layout is at most; an interval beyond that says nothing."""
+
 NOISE = 0.0005
 """Seconds that no gate minds, whatever part of the latency they are."""
 
@@ -36,6 +39,11 @@ class Difference:
     low: float
     high: float
     verdict: str
+
+    @property
+    def interval(self) -> str:
+        """For people; of a single round nothing is known."""
+        return f"{self.low:.2f} to {self.high:.2f}" if self.high < BOUNDLESS else "not known"
 
 
 def rounds(
@@ -82,7 +90,7 @@ def gate(found: Sequence[Difference], tolerance: float) -> tuple[Check, ...]:
             outcome[each.verdict],
             f"{each.verdict}: {shown(each.figure, each.inline)} -> "
             f"{shown(each.figure, each.separated)}, "
-            f"{each.ratio:.2f} times [{each.low:.2f}, {each.high:.2f}]",
+            f"{each.ratio:.2f} times [{each.interval}]",
         )
         for each in found
         if each.figure in JUDGED

@@ -75,7 +75,7 @@ def decide(
         reason = f"YES, because {', and '.join(why)}."
     else:
         reason = f"NO, because {shares}, and it is not shown that they slow the API: {latency}, "
-        reason += f"{p95.ratio:.2f} times [{p95.low:.2f}, {p95.high:.2f}]."
+        reason += f"{p95.ratio:.2f} times [{p95.interval}]."
     figures = (
         ("events a second", f"{volume.rate:.3g} ({volume.origin})"),
         ("mean time of a handler", f"{seconds_per_event * 1000:.3g} ms"),
@@ -84,7 +84,7 @@ def decide(
           if d.figure in ("p50", "p95", "p99")),
         *((f"API {d.figure}, separated", shown(d.figure, d.separated)) for d in apart
           if d.figure in ("p50", "p95", "p99")),
-        ("p95, separated to inline", f"{p95.ratio:.2f} times [{p95.low:.2f}, {p95.high:.2f}]"),
+        ("p95, separated to inline", f"{p95.ratio:.2f} times [{p95.interval}]"),
     )  # fmt: skip
     return Evaluation(service, busy >= BUSY or slowed, reason, rule(tolerance), figures,
                       time.time(), run)  # fmt: skip

@@ -101,7 +101,7 @@ def _verdicts(run: Run) -> str:
 def _differences(run: Run) -> str:
     rows = [
         (d.figure, shown(d.figure, d.inline), shown(d.figure, d.separated),
-         f"{d.ratio:.2f} [{d.low:.2f}, {d.high:.2f}]", d.verdict)
+         f"{d.ratio:.2f} [{d.interval}]", d.verdict)
         for d in run.differences
     ]  # fmt: skip
     return _table(("figure", "inline", "separated", "times", "separated is"), rows)

@@ -23,6 +23,10 @@ fitted to all of them, a slope would look far more certain than it is.
 """
 
 
+BOUNDLESS = 1e15
+"""Growth per hour beyond which a slope says nothing; JSON knows no infinity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """How much may grow: *per_hour*, and never less than *at_all* over the whole soak."""
@@ -61,9 +65,14 @@ class Growth:
         return Check(
             f"{self.allowed.what} of {self.who} grows by less than {shown(name, limit)}",
             holds,
-            f"{shown(name, self.slope.value)} "
-            f"[{shown(name, self.slope.low)}, {shown(name, self.slope.high)}]",
+            f"{shown(name, self.slope.value)} [{self._interval()}]",
         )
+
+    def _interval(self) -> str:
+        if self.slope.high >= BOUNDLESS:
+            return "not known"
+        name = self.allowed.figure
+        return f"{shown(name, self.slope.low)} to {shown(name, self.slope.high)}"
 
 
 def growth(who: str, allowed: Allowed, times: Sequence[float], values: Sequence[float]) -> Growth:
@@ -101,5 +110,4 @@ def figures(found: Sequence[Growth]) -> dict[str, float]:
 
 
 def _finite(found: Interval) -> Interval:
-    """JSON knows no infinity."""
-    return Interval(found.value, max(found.low, -1e15), min(found.high, 1e15))
+    return Interval(found.value, max(found.low, -BOUNDLESS), min(found.high, BOUNDLESS))

@@ -23,7 +23,12 @@ def evaluate(
     project: Project, telling: Telling, service: str, load: Load, volume: Volume,
     paths: Sequence[str], rounds: int, tolerance: float,
 ) -> Evaluation:  # fmt: skip
-    """The answer for one service; measured unless there is nothing to separate."""
+    """The answer for one service; measured unless there is nothing to separate.
+
+    Raises:
+        ConfigurationError: No such service, or its API gave up under *load*.
+        KeyboardInterrupt: Interrupted; an answer from fewer rounds would look like a whole one.
+    """
     modes = project.modes(project.check(service))
     if "api" not in modes or len(modes) == 1:
         return nothing_to_separate(service, modes, tolerance)
@@ -33,6 +38,8 @@ def evaluate(
     both = Both(load, max(1.0, volume.rate) if volume.rate else 0.0, paths)
     measured = comparison(project, telling, service, both, rounds, tolerance)
     kept = Runs(project.data).save(measured)
+    if measured.ended:
+        raise KeyboardInterrupt
     each = measured.figures["separated_handling"]
     return decide(service, volume, each, measured.differences, tolerance, kept.id)
 
