@@ -288,3 +288,10 @@ def test_a_wrong_entry_of_the_project_file_is_named(shop):
     answer = shop.call("loadtest", "api")
     assert answer.code == 2
     assert "loadtest.requests.shop.0.path: Field required" in answer.err
+
+
+def test_an_api_of_which_nothing_can_be_asked_says_what_to_give(shop):
+    shop.write(API, API_TOML.partition("[loadtest")[0])
+    answer = shop.call("loadtest", "api", "shop")
+    assert answer.code == 2
+    assert "/openapi.json offers no GET without parameters (nothing): give --path" in answer.err

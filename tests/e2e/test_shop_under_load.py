@@ -21,15 +21,11 @@ def shop(tmp_path) -> Path:
     return Path(shutil.copytree(example_folder(), tmp_path / "shop", ignore=unwanted))
 
 
-def call(shop: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def loadtest(shop: Path, *arguments: str) -> dict:
+    done = subprocess.run(
         [sys.executable, "-m", "workerkit", *arguments, "--json"], cwd=shop, capture_output=True,
         text=True, timeout=100, check=False, env=environment_without_settings(),
     )  # fmt: skip
-
-
-def loadtest(shop: Path, *arguments: str) -> dict:
-    done = call(shop, *arguments)
     assert done.returncode == 0, done.stderr
     return orjson.loads(done.stdout)
 
@@ -57,9 +53,3 @@ def test_the_warehouse_has_nothing_to_separate(shop):
     told = loadtest(shop, "evaluate", "warehouse")
     assert told["answer"] == "NO"
     assert (shop / "docs" / "evaluations" / "warehouse.md").is_file()
-
-
-def test_an_api_of_which_nothing_can_be_asked_says_what_to_give(shop):
-    done = call(shop, "loadtest", "api", "warehouse")
-    assert done.returncode == 2
-    assert "offers no GET without parameters (/stock/{sku}): give --path" in done.stderr
