@@ -143,14 +143,14 @@ def test_ctrl_c_ends_with_130_and_what_was_measured(shop):
 
 def test_a_project_that_does_not_run_is_started_and_leaves_nothing(shop):
     shop.write(API, API_TOML)
-    before = set(Path(tempfile.gettempdir()).glob("workerkit-*"))
+    before = set(Path(tempfile.gettempdir()).glob("workerkit-load-*"))
     answer = shop.call("loadtest", "api", *SHORT[:-2], "--json")
     assert answer.code == 0, answer.err
     (run,) = answer.json["runs"]
     assert run["counts"]["HTTP 200"] == 100
     assert {u["name"] for u in run["usage"]} == {"shop api", "shop events"}
     assert not any(psutil.pid_exists(usage["pid"]) for usage in run["usage"])
-    assert set(Path(tempfile.gettempdir()).glob("workerkit-*")) == before
+    assert set(Path(tempfile.gettempdir()).glob("workerkit-load-*")) == before
     assert not (shop.path / ".workerkit" / "shop.db").exists()
 
 

@@ -65,7 +65,7 @@ def stage(
 def own_copy(project: Project, layout: Layout, stop: threading.Event) -> Iterator[Stage]:
     """A copy of *project* in a temporary folder, ended with the block; see `stage`."""
     _check_separable(project)
-    with tempfile.TemporaryDirectory(prefix="workerkit-") as data:
+    with tempfile.TemporaryDirectory(prefix="workerkit-load-") as data:
         ours = {"workerkit_data": data, "redis_url": None, "database_url": None}
         environment = project.environment.model_copy(update=ours)
         with closing(Project.open(project.folder, environment)) as copy:
