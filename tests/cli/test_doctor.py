@@ -124,3 +124,28 @@ def test_a_data_folder_that_is_a_file_fails(tmp_path):
     (tmp_path / "data").write_text("")
     (folder,) = check_data_folder(tmp_path / "data")
     assert folder.level == "fail"
+
+
+def test_a_redis_without_a_file_or_with_eviction_is_found(shop, monkeypatch, redis, redis_url):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    found = checks(shop.call("doctor", "--json"))
+    assert found["redis"]["fact"].startswith(f"{redis_url} is Redis ")
+    assert [found[f"redis: {what}"]["level"] for what in ("memory", "disk")] == ["ok", "warn"]
+    assert found["redis: disk"]["way_out"] == "set `appendonly yes`"
+    redis.command("CONFIG", "SET", "maxmemory", "64mb")
+    redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        answer = shop.call("doctor", "--json")
+    finally:
+        redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        redis.command("CONFIG", "SET", "maxmemory", "0")
+    assert (answer.code, checks(answer)["redis: memory"]["level"]) == (5, "fail")
+    assert "allkeys-lru" in checks(answer)["redis: memory"]["fact"]
+
+
+def test_a_redis_that_is_away_is_one_failed_check(shop, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", f"redis://:secret@127.0.0.1:{free_port()}/0")
+    answer = shop.call("doctor", "--json")
+    assert (answer.code, checks(answer)["redis"]["level"]) == (5, "fail")
+    assert "secret" not in answer.out + answer.err
+    assert "clock" not in checks(answer)

@@ -10,21 +10,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import psutil
 
 from ..config.project_file import ProjectFile
+from ..config.settings import Environment, redis_url
 from ..core.user_code import where_it_failed
 from ..errors import WorkerkitError
 from ..events.transport import Broker
 from ..storage.database import VERSION, Database
 from ..storage.inspection import count_letters, outbox_overdue, table_version
+from .doctor_redis import check_redis
+from .finding import Check, Findings, Level
 from .status import look
-
-Level = Literal["ok", "warn", "fail"]
 
 NETWORK = {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs",
            "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "virtiofs"}  # fmt: skip
@@ -34,33 +34,12 @@ OUTBOX_STUCK = 60.0
 """Seconds past its due time after which no relay can be at work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding; `way_out` is empty when all is well."""
-
-    name: str
-    level: Level
-    fact: str
-    way_out: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """All of them; `failed` is what the exit code tells."""
-
-    checks: tuple[Check, ...]
-
-    @property
-    def failed(self) -> bool:
-        """Whether anything will not work."""
-        return any(check.level == "fail" for check in self.checks)
-
-
 class Patient(Protocol):
     """What is looked at of an opened project."""
 
     folder: Path
     file: ProjectFile
+    environment: Environment
     data: Path
 
     @property
@@ -91,9 +70,11 @@ def examine(open_project: Callable[[], Patient], host: str) -> Findings:
     with closing(project):
         said = f"{project.file.name}: {', '.join(project.file.services) or 'no service'}"
         checks.append(Check("project", "ok" if project.file.services else "warn", said))
-        folder_checks = list(check_data_folder(project.data))
-        checks += folder_checks
-        if not Findings(tuple(folder_checks)).failed:
+        basic = list(check_data_folder(project.data))
+        url = redis_url(project.file, project.environment)
+        basic += check_redis(url) if url else ()
+        checks += basic
+        if not Findings(tuple(basic)).failed:
             checks.append(check_clock(project.data, project.transport))
         for name in project.file.services:
             checks.append(check_wiring(project, name))
