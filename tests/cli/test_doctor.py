@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from tests.shops import TOML, free_port
-from workerkit.operate import doctor
+from workerkit.operate import doctor, doctor_redis
 from workerkit.operate.doctor import check_data_folder, check_python, check_sqlite
 
 
@@ -141,6 +141,18 @@ def test_a_redis_without_a_file_or_with_eviction_is_found(shop, monkeypatch, red
         redis.command("CONFIG", "SET", "maxmemory", "0")
     assert (answer.code, checks(answer)["redis: memory"]["level"]) == (5, "fail")
     assert "allkeys-lru" in checks(answer)["redis: memory"]["fact"]
+
+
+def test_a_topic_that_grows_because_nobody_reads_it_is_found(shop, monkeypatch, redis, redis_url):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setattr(doctor_redis, "UNREAD", 3)
+    for _ in range(4):
+        for topic in ("read", "unread"):
+            redis.command("XADD", topic, "*", "data", "{}")
+    redis.command("XGROUP", "CREATE", "read", "shop", "0")
+    found = checks(shop.call("doctor", "--json"))["redis: topics"]
+    assert found["level"] == "warn"
+    assert found["fact"] == "unread holds 4 events that no group reads, and grows"
 
 
 def test_a_redis_that_is_away_is_one_failed_check(shop, monkeypatch):

@@ -14,12 +14,17 @@ OLDEST = (6, 2)
 """The first with XAUTOCLAIM, by which a dead worker's events are taken over."""
 
 
+UNREAD = 100_000
+"""Events of a topic without a group above which it is told: nothing trims what nobody reads."""
+
+
 def check_redis(url: str) -> Iterator[Check]:
     """Reachable, new enough, a master, and one that forgets nothing by itself."""
     with closing(RedisServer(url)) as server:
         try:
             with server.guard() as redis:
                 info: dict[str, Any] = redis.info()
+                unread = _unread(redis)
         except StorageError as error:
             way_out = "is it running, and are URL and password correct?"
             yield Check("redis", "fail", str(error), way_out)
@@ -27,6 +32,21 @@ def check_redis(url: str) -> Iterator[Check]:
         yield _check_server(server.shown, info)
     yield _check_memory(info)
     yield _check_disk(info)
+    if unread:
+        topic, length = max(unread.items(), key=lambda pair: pair[1])
+        fact = f"{topic} holds {length:,} events that no group reads, and grows"
+        way_out = f"start what reads them, or `redis-cli XTRIM {topic} MAXLEN 1000`"
+        yield Check("redis: topics", "warn", fact, way_out)
+
+
+def _unread(redis: Any) -> dict[str, int]:
+    """Topics without a group that hold more than UNREAD events, and how many."""
+    lengths = {key: redis.xlen(key) for key in redis.scan_iter(count=1000, _type="stream")}
+    return {
+        key.decode(): length
+        for key, length in lengths.items()
+        if length > UNREAD and not redis.xinfo_groups(key)
+    }
 
 
 def _check_server(shown: str, info: dict[str, Any]) -> Check:
