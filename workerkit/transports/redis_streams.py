@@ -271,7 +271,7 @@ class RedisSubscription:
         """Nothing to release; `tidy` removes a consumer that holds nothing."""
 
     def _lapsed(self, limit: int) -> list[Delivery]:
-        """Take over what is idle for a lease; looked for about once a second."""
+        """Take over what is idle for a lease; looked for about twice a second."""
         now = time.monotonic()
         if now < self._next_claim:
             return []
@@ -280,7 +280,7 @@ class RedisSubscription:
             rows = redis.xpending_range(self.topic, self.group, "-", "+", limit, idle=idle)
             counts = {row["message_id"]: row["times_delivered"] + 1 for row in rows}
             if not counts:
-                self._next_claim = now + min(1.0, max(0.0, self.transport.lease) / 3)
+                self._next_claim = now + min(0.5, max(0.0, self.transport.lease) / 3)
                 return []
         return self._claim(counts, idle)
 
