@@ -141,6 +141,15 @@ def test_what_every_group_has_settled_is_dropped_but_for_the_latest(transport, s
     assert transport.lag("t", "slow").events == 500
 
 
+def test_a_long_stretch_is_dropped_at_once(transport, subscription, kept):
+    for _ in range(25):
+        transport.publish(messages(*("x" for _ in range(1000))))
+        subscription.settle(subscription.receive(10_000, 0), [])
+    transport.tidy(["t"])
+    if not isinstance(transport, MemoryTransport):
+        assert len(transport.read("t", "", 100_000)) < kept + 200
+
+
 def test_nothing_is_dropped_from_a_topic_that_nobody_has_joined(transport, kept):
     transport.publish(messages(*(str(n) for n in range(2 * kept))))
     transport.tidy(["t", "none"])

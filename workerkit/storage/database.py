@@ -216,7 +216,6 @@ class Database:
             "cache_size=-16000",
             "temp_store=MEMORY",
             "wal_autocheckpoint=8000",
-            "mmap_size=268435456",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
         guard_sqlite(connection, record.info)

@@ -31,6 +31,9 @@ CHUNK = 1000
 KEPT = 1000
 """Entries that stay on a stream after every group has settled them, to be looked at."""
 
+TRIMMED = 10_000
+"""Entries that one script call trims at most, which stops the server for about a millisecond."""
+
 FORGOTTEN = 3_600_000
 """Milliseconds after which a consumer that holds nothing is removed from its group."""
 
@@ -81,7 +84,7 @@ local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])
 local ms, n = newest[#newest][1]:match('(%d+)-(%d+)')
 ms, n = tonumber(ms), tonumber(n)
 if ms < lowest[1] or (ms == lowest[1] and n < lowest[2]) then lowest[3] = newest[#newest][1] end
-return redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest[3])
+return redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest[3], 'LIMIT', ARGV[3])
 """
 """One step, so that a group which joins meanwhile finds its oldest entry, or was counted."""
 
@@ -182,7 +185,8 @@ class RedisStreamsTransport:
         """Trim what every group of *topics* has settled, and remove consumers long gone."""
         with self.server.guard():
             for topic in topics:
-                self._trim(keys=[topic], args=[KEPT, FORGOTTEN])
+                while self._trim(keys=[topic], args=[KEPT, FORGOTTEN, TRIMMED]):
+                    pass
 
     def hold(
         self, topic: str, group: str, consumer: str, held: Sequence[Delivery], idle: int, less: int

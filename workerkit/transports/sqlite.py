@@ -46,10 +46,7 @@ SELECT topic FROM found WHERE topic IS NOT NULL
 """
 """Hops from topic to topic in the index; DISTINCT would read every entry of it."""
 
-_PRAGMAS = (
-    "synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000",
-    "mmap_size=268435456",
-)  # fmt: skip
+_PRAGMAS = ("synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000")
 
 _TRIM = """
 DELETE FROM messages WHERE seq IN (
