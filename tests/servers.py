@@ -18,9 +18,13 @@ import pytest
 
 
 class PostgreSQL:
-    """A PostgreSQL server of our own, on a Unix socket; `fresh` gives a database to a test."""
+    """A PostgreSQL server of our own, on a Unix socket; `fresh` gives a database to a test.
 
-    def __init__(self) -> None:
+    *fsync*: whether a commit waits for the disk, as it does everywhere but in tests.
+    """
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = "on" if fsync else "off"
         self._programs = _postgres_programs()
         self._as: dict[str, Any] = _unprivileged() if os.geteuid() == 0 else {}
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
@@ -82,7 +86,8 @@ class PostgreSQL:
         with self._log() as log:
             self._server = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, "-k", self._folder, "-h", "",
-                 "-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"],
+                 "-c", f"fsync={self._fsync}", "-c", "max_connections=200",
+                 "-c", "shared_buffers=32MB"],
                 stdout=log, stderr=log, cwd=self._folder, **self._as,
             )  # fmt: skip
         end = time.monotonic() + 30

@@ -6,7 +6,7 @@ import sys
 
 import orjson
 
-from .work import UPSERT, Stock, create_group, engine, follow_up, paced, redis
+from .work import NOOP, UPSERT, Stock, create_group, engine, follow_up, paced, redis, tally
 
 
 def publish(rate: float) -> None:
@@ -27,6 +27,10 @@ def work() -> None:
         answer = redis().xreadgroup("g", "c", {"stock": ">"}, count=500, block=500)
         for _, entries in answer:
             items = [Stock.model_validate_json(fields[b"data"]) for _, fields in entries]
+            if NOOP:
+                redis().xack("stock", "g", *[entry for entry, _ in entries])
+                tally().add(len(items))
+                continue
             claims = redis().pipeline(transaction=False)
             for item in items:
                 claims.set(f"done:{item.id}", 1, nx=True, ex=3600)

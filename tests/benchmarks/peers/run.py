@@ -1,7 +1,7 @@
-"""Measures W1 in each framework, rounds interleaved: `python -m tests.benchmarks.peers.run`.
+"""Measures W0 and W1 in each framework, rounds interleaved: `python -m tests.benchmarks.peers.run`.
 
 One worker process each, a Redis server of our own, SQLite in WAL mode. An event
-counts as done when its follow-up is in the stream `price`.
+of W1 counts as done when its follow-up is in the stream `price`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import psutil
 from redis import Redis
 
 from tests.redis_process import RedisProcess
+from tests.servers import PostgreSQL
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,6 +35,7 @@ SLOW, FAST = 3_000, 40_000
 
 PEERS = {
     "workerkit_itself": ("workerkit", "workerkit", FAST),
+    "workerkit_postgresql": ("workerkit, PostgreSQL, 4 lanes", "workerkit", FAST),
     "by_hand": ("hand-written batch loop (the limit)", "redis", FAST),
     "faststream_batch": ("FastStream, the user's batch", "faststream", FAST),
     "faststream_default": ("FastStream", "faststream", SLOW),
@@ -47,14 +49,21 @@ PEERS = {
 }
 """Module: its name in the table, its distribution, events of a round."""
 
+OURS = ("workerkit_itself", "workerkit_postgresql")
+
 BATCHES = ("by_hand", "faststream_batch")
 """Where the user writes the batch."""
 
 
 @dataclass
 class Row:
-    """Figures of each round: events/s, CPU seconds per 1,000, peak RSS in MB, latencies in s."""
+    """Figures of each round.
 
+    Events/s of W0 (`empty`) and of W1, CPU seconds per 1,000, peak RSS in MB,
+    latencies in seconds.
+    """
+
+    empty: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     rss: list[float] = field(default_factory=list)
@@ -71,16 +80,15 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="e.g. docs/benchmarks.md")
     options = parser.parse_args()
     rows = {name: Row() for name in options.only}
-    server = RedisProcess().start()
-    try:
+    with servers() as server:
         for number in range(1, options.rounds + 1):
             for name, row in rows.items():
+                row.empty.append(drain_doing_nothing(name, server))
                 drain(name, server, row)
                 at_pace(name, server, row, options.seconds)
-                print(f"round {number}: {name} {row.rates[-1]:,.0f}/s, "
+                print(f"round {number}: {name} W0 {row.empty[-1]:,.0f}/s, "
+                      f"W1 {row.rates[-1]:,.0f}/s, "
                       f"p99 {row.p99[-1] * 1e3:.1f} ms", flush=True)  # fmt: skip
-    finally:
-        server.close()
     text = table(rows, options.rounds)
     print(text)
     if options.write:
@@ -88,10 +96,30 @@ def main() -> None:
         options.write.write_text(text)
 
 
-def drain(name: str, server: RedisProcess, row: Row) -> None:
+def drain_doing_nothing(name: str, server: Servers) -> float:
+    """Events a second of W0, between a twentieth of the backlog and all but a twentieth."""
+    count = 2 * PEERS[name][2]
+    with place(server, count) as environment, Redis.from_url(server.redis.url) as redis:
+        environment["BENCH_NOOP"] = "1"
+        subprocess.run(command(name, "publish", "0"), cwd=ROOT, env=environment, check=True)
+        with worker(name, environment) as watched:
+            times = []
+            for part in (0.05, 0.95):
+                watched.wait(lambda part=part: handled(redis) >= part * count, pause=0.005)
+                times.append((time.monotonic(), handled(redis)))
+    (began, first), (ended, last) = times
+    return (last - first) / (ended - began)
+
+
+def handled(redis: Redis) -> int:
+    """What the worker's tally says."""
+    return int(redis.get("handled") or 0)
+
+
+def drain(name: str, server: Servers, row: Row) -> None:
     """A backlog, from the first follow-up to the last."""
     count = PEERS[name][2]
-    with place(server, count) as environment, Redis.from_url(server.url) as redis:
+    with place(server, count) as environment, Redis.from_url(server.redis.url) as redis:
         subprocess.run(command(name, "publish", "0"), cwd=ROOT, env=environment, check=True)
         with worker(name, environment) as watched:
             watched.wait(lambda: redis.xlen("price") > 0)
@@ -102,10 +130,10 @@ def drain(name: str, server: RedisProcess, row: Row) -> None:
             row.rss.append(watched.rss)
 
 
-def at_pace(name: str, server: RedisProcess, row: Row, seconds: int) -> None:
+def at_pace(name: str, server: Servers, row: Row, seconds: int) -> None:
     """200 events a second, each timed from the moment it was due; the first second is warm-up."""
     rate, count = 200, 200 * (seconds + 1)
-    with place(server, count) as environment, Redis.from_url(server.url) as redis:
+    with place(server, count) as environment, Redis.from_url(server.redis.url) as redis:
         publisher = subprocess.Popen(command(name, "publish", str(rate)), cwd=ROOT, env=environment)
         with worker(name, environment) as watched:
             watched.wait(lambda: redis.xlen("price") >= count)
@@ -128,19 +156,40 @@ def due(fields: dict[bytes, bytes]) -> float:
     return float(orjson.loads(fields[b"data"])["data"]["due"])
 
 
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Redis and PostgreSQL of our own."""
+    redis, postgresql = RedisProcess(), PostgreSQL(fsync=True)
+    try:
+        postgresql.start()
+        yield Servers(redis.start(), postgresql)
+    finally:
+        redis.close()
+        postgresql.stop()
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What the frameworks run on."""
+
+    redis: RedisProcess
+    postgresql: PostgreSQL
+
+
 def command(name: str, *arguments: str) -> list[str]:
     """How a peer's module is run."""
     return [sys.executable, "-m", f"{__package__}.{name}", *arguments]
 
 
 @contextmanager
-def place(server: RedisProcess, count: int) -> Iterator[dict[str, str]]:
-    """An empty server and folder, as environment of a peer."""
-    server.command("FLUSHALL")
+def place(servers: Servers, count: int) -> Iterator[dict[str, str]]:
+    """Empty servers and an empty folder, as environment of a peer."""
+    servers.redis.command("FLUSHALL")
     folder = tempfile.mkdtemp(prefix="peers-")
     try:
         yield {
-            **os.environ, "REDIS_URL": server.url, "BENCH_EVENTS": str(count),
+            **os.environ, "REDIS_URL": servers.redis.url, "BENCH_EVENTS": str(count),
+            "BENCH_POSTGRESQL": servers.postgresql.fresh(),
             "BENCH_FOLDER": folder, "BENCH_DATABASE": f"sqlite:///{folder}/bench.db",
         }  # fmt: skip
     finally:
@@ -154,14 +203,16 @@ class Watched:
         self.process = process
         self.cpu = self.rss = 0.0
 
-    def wait(self, fact: Callable[[], bool], timeout: float = 120.0) -> None:
-        """Poll *fact*."""
+    def wait(
+        self, fact: Callable[[], bool], timeout: float = 120.0, pause: float = 0.05
+    ) -> None:
+        """Poll *fact*, with *pause* seconds in between."""
         end = time.monotonic() + timeout
         while not fact():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"{self.process.args} did not get there")
             self.look()
-            time.sleep(0.05)
+            time.sleep(pause)
         self.look()
 
     def look(self) -> None:
@@ -203,23 +254,26 @@ def table(rows: dict[str, Row], rounds: int) -> str:
         "W1: pydantic validation, idempotency, an upsert into SQLite, a follow-up event, the",
         "acknowledgement; one worker process each over Redis Streams or lists. workerkit's",
         "idempotency is its inbox in the service's database (exactly once), everybody else's a",
-        "`SET NX` in Redis before the work. Made by `python3 noxfile.py -s bench`.",
+        "`SET NX` in Redis before the work. W0: validation and acknowledgement only; workerkit",
+        "writes its inbox there too. Made by `python3 noxfile.py -s bench`.",
         "",
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"medians of {rounds} interleaved rounds.",
         "",
-        "| | version | events/s | CPU s per 1,000 | RSS MB | p50 / p99 ms at 200/s |",
-        "|---|---|--:|--:|--:|--:|",
+        "| | version | W0 events/s | W1 events/s | CPU s per 1,000 | RSS MB "
+        "| p50 / p99 ms at 200/s |",
+        "|---|---|--:|--:|--:|--:|--:|",
     ]
     ordered = sorted(rows.items(), key=lambda pair: -median(pair[1].rates))
     for name, row in ordered:
         title, distribution, _ = PEERS[name]
         lines.append(
-            f"| {title} | {release(distribution)} | {median(row.rates):,.0f} "
+            f"| {title} | {release(distribution)} "
+            f"| {median(row.empty):,.0f} | {median(row.rates):,.0f} "
             f"| {median(row.cpu):.3f} | {median(row.rss):.0f} "
             f"| {median(row.p50) * 1e3:.1f} / {median(row.p99) * 1e3:.1f} |"
         )
-    handlers = [r for n, r in ordered if n not in (*BATCHES, "workerkit_itself")]
+    handlers = [r for n, r in ordered if n not in (*BATCHES, *OURS)]
     if "workerkit_itself" in rows and handlers:
         ours = median(rows["workerkit_itself"].rates)
         best = max(median(row.rates) for row in handlers)
