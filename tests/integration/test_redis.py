@@ -252,3 +252,11 @@ def test_a_missing_server_is_one_line_without_its_password(tmp_path):
     assert "secret" not in str(raised.value)
     with suppress(StorageError):
         transport.close()
+
+
+def test_a_read_that_comes_after_its_time_asks_without_waiting(server):
+    with closing(RedisStreamsTransport(server.url)) as transport:
+        subscription = transport.subscribe("orders", "shop")
+        transport.publish([Message("orders", WIRE)])
+        # As when another thread has run between the look at the clock and the read.
+        assert len(subscription.receive(10, -0.01)) == 1

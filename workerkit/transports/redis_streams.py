@@ -318,7 +318,7 @@ class RedisSubscription:
         return sorted(self._claim(counts, 0) + fresh, key=_age)
 
     def _fresh(self, limit: int, wait: float) -> list[Delivery]:
-        block = int(wait * 1000) or None  # 0 would wait for ever
+        block = max(0, int(wait * 1000)) or None  # 0 would wait for ever
         with self.transport.server.guard() as redis:
             answer = redis.xreadgroup(
                 self.group, self.consumer, {self.topic: ">"}, count=limit, block=block
