@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .chaos.probe import Probe
 from .config.settings import Mode
-from .core.clock import SystemClock
+from .core.clock import Clock, SystemClock
 from .core.heartbeat import PERIOD, Heartbeat
 from .core.loop import EventLoop
 from .core.state import Member, new_member_id
@@ -106,6 +106,7 @@ class Process:
             raise ConfigurationError(
                 f"service {name!r} has nothing for mode {mode!r}; it has: {there}"
             )
+        self._clock: Clock = SystemClock()
         if project.environment.workerkit_probe:
             self._watch(Probe.read(project.environment.workerkit_probe))
         self.started_at = time.time()
@@ -201,6 +202,7 @@ class Process:
             probe.watch_worker(worker, f"{self.name}/{worker_name(worker)}")
         for job in self.service.cron:
             probe.watch_job(self.name, job)
+        self._clock = probe.clock()
 
     def _restart(self, reason: str) -> None:
         """A new process is needed: let this one drain and end."""
@@ -245,15 +247,15 @@ class Process:
         ]
 
     def _cron(self, concurrency: int | None) -> CronWorker:
-        clock, lease = SystemClock(), self.project.lease
         return CronWorker(
             self.name,
             self.service.cron,
             self.project.ledger(self.name),
-            Watch(self.project.state, lease, clock),
+            Watch(self.project.state, self.project.lease, self._clock),
             self.id,
             restart=self._restart,
             threads=concurrency or self.project.environment.worker_concurrency or THREADS,
+            clock=self._clock,
             loop=self._loop,
             hooks=[self.metrics, self.tally, LogHook()],
         )

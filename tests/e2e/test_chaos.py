@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from xml.etree import ElementTree as Xml
@@ -11,9 +12,11 @@ import psycopg
 import pytest
 from redis import Redis
 
-from tests.started import Place
+from tests.started import Place, until
 from workerkit.chaos.catalogue import SCENARIOS
 from workerkit.chaos.scenarios import PLAYS
+from workerkit.errors import ConfigurationError
+from workerkit.testing import chaos
 
 APP = """
 from pydantic import BaseModel
@@ -91,6 +94,74 @@ from workerkit.process import Process
 
 Process.stop = lambda self, timeout=25.0: os.kill(os.getpid(), signal.SIGKILL)
 """),
+    "never takes over what a dead worker held": ("kill-worker", """
+from workerkit.transports.sqlite import SqliteTransport
+
+init = SqliteTransport.__init__
+
+
+def for_ever(self, *arguments, **options):
+    init(self, *arguments, **options)
+    self.lease = 1e6
+
+
+SqliteTransport.__init__ = for_ever
+"""),
+    "has no relay": ("lose-broker", """
+from workerkit.events.outbox import Relay
+
+Relay.relay = lambda self: 0
+"""),
+    "drops what fails": ("failing-handler", """
+from workerkit.storage.unit_of_work import SqlUnitOfWork
+
+SqlUnitOfWork.park = lambda self, event: None
+"""),
+    "never tries again": ("failing-handler", """
+from workerkit.storage.store import SqlStore
+
+SqlStore.due = lambda self, consumer, limit, lease: []
+"""),
+    "lets a handler roll back": ("rude-handler", """
+from workerkit.storage.session import LentSession
+
+
+def rollback(self):
+    connection = self.connection().connection.driver_connection
+    connection.set_authorizer(None)
+    connection.execute("ROLLBACK")
+    connection.execute("BEGIN IMMEDIATE")
+
+
+LentSession.rollback = rollback
+"""),
+    "runs the copy of a parked event": ("failing-handler", """
+from workerkit.storage.unit_of_work import SqlUnitOfWork
+
+enter = SqlUnitOfWork.enter
+
+
+def parked_are_new(self, consumer, keys):
+    rows = self._open().exec_driver_sql("SELECT source, id FROM workerkit_parked").fetchall()
+    return enter(self, consumer, keys) | ({tuple(row) for row in rows} & set(keys))
+
+
+SqlUnitOfWork.enter = parked_are_new
+"""),
+    "knows events by their id alone": ("duplicate-events", """
+from workerkit.storage.unit_of_work import SqlUnitOfWork
+
+enter = SqlUnitOfWork.enter
+
+
+def by_id(self, consumer, keys):
+    rows = self._open().exec_driver_sql("SELECT source, id FROM workerkit_inbox").fetchall()
+    known = {id: source for source, id in rows}
+    return enter(self, consumer, [key for key in keys if known.get(key[1], key[0]) == key[0]])
+
+
+SqlUnitOfWork.enter = by_id
+"""),
 }  # fmt: skip
 """What each does wrong, and the scenario that finds it."""
 
@@ -126,11 +197,8 @@ def test_nor_does_it_on_redis_and_postgresql_which_are_left_as_they_were(
     code, said = place.call("chaos", name, "--quick", "--json", **urls)
     (played,) = json.loads(said)
     assert (code, played["verdict"]["result"], played["verdict"]["reasons"]) == (0, "pass", [])
-    with closing(Redis.from_url(redis_url)) as redis:
-        assert redis.info("keyspace") == {}
-    with closing(psycopg.connect(postgresql_url)) as connection:
-        rows = connection.execute("SELECT datname FROM pg_database").fetchall()
-    assert not [name for (name,) in rows if name.startswith("workerkit_")]
+    assert not owned(redis_url)
+    assert not databases(postgresql_url)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +238,74 @@ def test_results_go_to_files_that_others_read(place):
     assert (code, journal["status"], journal["deviated"]) == (0, "completed", False)
     assert journal["run"][0]["output"]["dead"] == 5
     assert [case.get("name") for case in suite] == ["poison-event"]
+    assert "poison-event: <span class=ok>pass</span>" in (
+        place.folder / "results/report.html"
+    ).read_text()
+
+
+@pytest.mark.parametrize("name", ["clock-jump", "kill-sidecar", "disk-full", "restart-all"])
+def test_nor_does_it_by_clock_sidecar_disk_or_restarts(place, name):
+    code, said = place.call("chaos", name, "--quick", "--json")
+    (played,) = json.loads(said)
+    assert (code, played["verdict"]["result"], played["verdict"]["reasons"]) == (0, "pass", [])
+
+
+def test_a_flush_of_redis_is_noticed_and_costs_no_more_than_redis_held(place, redis_url):
+    code, said = place.call("chaos", "flush-redis", "--quick", "--json", REDIS_URL=redis_url)
+    (played,) = json.loads(said)
+    verdict = played["verdict"]
+    assert (code, verdict["result"], verdict["lost"]) == (0, "pass", 0)
+    assert verdict["flushed"] <= verdict["hit"] + 5
+    assert verdict["detection"] < 5
+
+
+def test_random_faults_are_drawn_and_survived(place):
+    code, said = place.call("chaos", "random", "--for", "3s", "--seed", "3")
+    assert code == 0, said
+    assert "--for 3s --seed 3" in said
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one(place, redis_url, postgresql_url):
+    urls = {"REDIS_URL": redis_url, "DATABASE_URL": postgresql_url}
+    killed = place.start("chaos", "half-open", **urls)
+    until(lambda: owned(redis_url) and databases(postgresql_url))
+    killed.signal(signal.SIGKILL)
+    assert owned(redis_url)
+    assert databases(postgresql_url)
+    code, said = place.call("chaos", "duplicate-events", "--quick", **urls)
+    assert (code, said.count("removed what a killed chaos run had left")) == (0, 1)
+    assert not owned(redis_url)
+    assert not databases(postgresql_url)
+
+
+def owned(redis_url: str) -> bool:
+    """Whether a chaos run has something on the server."""
+    with closing(Redis.from_url(redis_url)) as redis:
+        return bool(redis.info("keyspace"))
+
+
+def databases(postgresql_url: str) -> list[str]:
+    """Those that chaos runs have made."""
+    with closing(psycopg.connect(postgresql_url)) as connection:
+        rows = connection.execute("SELECT datname FROM pg_database").fetchall()
+    return [name for (name,) in rows if name.startswith("workerkit_")]
+
+
+def test_a_projects_own_tests_can_break_it(place, monkeypatch):
+    monkeypatch.chdir(place.folder)
+    monkeypatch.syspath_prepend(place.folder)
+    verdict = chaos.play("duplicate-events", "app")
+    assert (verdict.result, verdict.reasons) == ("pass", ())
+    assert verdict.applied == verdict.confirmed > 200
+    with pytest.raises(ConfigurationError, match="did you mean 'kill-worker'"):
+        chaos.play("kill-wroker")
+    assert set(chaos.names()) >= {"kill-worker", "two-schedulers"}
 
 
 def test_nothing_is_done_in_a_dry_run_and_nothing_is_left_of_a_real_one(place):
     code, said = place.call("chaos", "all", "--dry-run")
     assert code == 0
-    left_out = [one for one in SCENARIOS if one.server]
+    left_out = [one for one in SCENARIOS if one.server in ("broker", "database")]
     assert said.count("left out: ") == len(left_out)
     assert len(said.splitlines()) == len(SCENARIOS)
     place.call("chaos", "duplicate-events", "--quick")

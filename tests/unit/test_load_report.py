@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from workerkit.core.chart import HEIGHT, WIDTH, chart
 from workerkit.errors import ConfigurationError
-from workerkit.loadtest.chart import HEIGHT, WIDTH, chart
 from workerkit.loadtest.compare import Difference
 from workerkit.loadtest.html import charts, page
 from workerkit.loadtest.run import Run, Runs, read, worst

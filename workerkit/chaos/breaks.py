@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,13 @@ class Break(Protocol):
 
     def poisoned(self, toxic: Toxic) -> AbstractContextManager[None]:
         """*toxic* on the way to it; raises ConfigurationError where there is no way."""
+
+    def flush(self, topic: str, group: str) -> list[bytes]:
+        """Delete all that it has; the envelopes that *group* had not settled of *topic*.
+
+        Raises:
+            ConfigurationError: It is no server.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +53,17 @@ class FileBreak:
         """Refused: there is no network."""
         raise ConfigurationError(f"{self.file.name} is a file: there is no network to break")
 
+    def flush(self, topic: str, group: str) -> list[bytes]:
+        """Refused: its processes hold the file."""
+        raise ConfigurationError(f"{self.file.name} is a file: it is not emptied by a command")
+
 
 @dataclass(frozen=True, slots=True)
 class ServerBreak:
-    """A server behind a proxy."""
+    """A server behind a proxy; `emptied` is how it is flushed, None where it is not."""
 
     proxy: Proxy
+    emptied: Callable[[str, str], list[bytes]] | None = None
 
     def away(self) -> AbstractContextManager[None]:
         """Cut every connection, and refuse new ones."""
@@ -60,3 +72,9 @@ class ServerBreak:
     def poisoned(self, toxic: Toxic) -> AbstractContextManager[None]:
         """Have the proxy do it."""
         return self.proxy.poisoned(toxic)
+
+    def flush(self, topic: str, group: str) -> list[bytes]:
+        """Have the server do it."""
+        if self.emptied is None:
+            raise ConfigurationError(f"{self.proxy.name} is not emptied by a command")
+        return self.emptied(topic, group)

@@ -21,8 +21,10 @@ Played = tuple[str, Verdict, float, float]
 """Scenario, verdict, when it began in epoch seconds, and how many seconds it took."""
 
 
-def write_journal(folder: Path, played: Sequence[Played]) -> None:
+def write_journal(folder: Path, played: Sequence[Played], page: str) -> None:
     """Write `journal.json` (chaostoolkit.org/reference/api/journal) and `junit.xml` to *folder*.
+
+    And *page*, as `report.html`.
 
     Raises:
         StartStopError: The folder cannot be written.
@@ -30,6 +32,7 @@ def write_journal(folder: Path, played: Sequence[Played]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "journal.json").write_bytes(orjson.dumps(_journal(played)))
+        (folder / "report.html").write_text(page, encoding="utf-8")
         Xml.ElementTree(_junit(played)).write(folder / "junit.xml", "utf-8", xml_declaration=True)
     except OSError as error:
         raise StartStopError(f"cannot write to {folder}: {error.strerror}") from None

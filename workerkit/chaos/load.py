@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from ..core.clock import Clock, SystemClock
 from ..core.worker import BaseWorker
 from ..errors import ConfigurationError, InvalidPayload, StorageError
 from ..events.envelope import Event, encode
-from ..events.transport import Message, Transport
+from ..events.transport import Message
 from ..events.worker import EventWorker, PayloadReader
-from .probe import DEADLY
+from ..storage.effects import name_of
+from .probe import DEADLY, FAILING, RUDE
 from .verdict import Attempt, Kind
 
 STEP = 0.02
@@ -44,6 +45,13 @@ def _refuses(reader: PayloadReader, data: Any) -> bool:
     return False
 
 
+class Sender(Protocol):
+    """Where events go: a transport, or a way to one."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Return once it has *messages*; raises StorageError when that is not known."""
+
+
 class Load(BaseWorker):
     """Publishes *rate* events a second with *data* to *topic* until stopped.
 
@@ -53,7 +61,7 @@ class Load(BaseWorker):
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Sender,
         topic: str,
         data: Any,
         run: str,
@@ -92,7 +100,8 @@ class Load(BaseWorker):
         with self._lock:
             now = self.clock.time()
             for event in events:
-                self.attempts[event.id] = Attempt(event.id, now, None, kind)
+                name = self._name(event)
+                self.attempts[name] = Attempt(name, now, None, kind)
             waiting, self._unconfirmed = [*self._unconfirmed, *events], []
             if not waiting:
                 return
@@ -104,16 +113,35 @@ class Load(BaseWorker):
             self.trouble = None
             now = self.clock.time()
             for event in waiting:
-                sent = self.attempts[event.id]
-                self.attempts[event.id] = replace(sent, confirmed_at=now)
+                name = self._name(event)
+                self.attempts[name] = replace(self.attempts[name], confirmed_at=now)
 
-    def again(self, count: int) -> int:
-        """Publish the latest *count* events a second time; how many there were."""
-        latest = [a.id for a in self.attempts.values() if a.kind == "normal"][-count:]
+    def again(self, count: int, kind: Kind = "normal") -> list[str]:
+        """Publish the latest *count* events of *kind* a second time; their ids."""
+        known = [a.id for a in self.attempts.values() if a.kind == kind and "/" not in a.id]
+        latest = known[-count:]
         self.transport.publish(
             [Message(self.topic, encode(self._event(id, self.data))) for id in latest]
         )
-        return len(latest)
+        return latest
+
+    def twins(self, ids: Sequence[str]) -> None:
+        """Publish other events under *ids*, of another source."""
+        source = f"{self.run}/twin"
+        self.publish([replace(self._event(id, self.data), source=source) for id in ids])
+
+    def backwards(self, count: int) -> None:
+        """Publish events of the last *count* seconds, the latest first."""
+        events = [self._event(f"back{n}", self.data) for n in range(count)]
+        self.publish([replace(event, time=event.time - n) for n, event in enumerate(events)])
+
+    def failing(self, count: int) -> None:
+        """Publish events whose handler raises at the first attempt."""
+        self.publish([self._event(f"{FAILING}{n}", self.data) for n in range(count)], "failing")
+
+    def rude(self, count: int) -> None:
+        """Publish events whose handler tries to roll back its neighbours' work."""
+        self.publish([self._event(f"{RUDE}{n}", self.data) for n in range(count)])
 
     def poison(self, count: int) -> None:
         """Publish events that *listeners* cannot read."""
@@ -132,6 +160,9 @@ class Load(BaseWorker):
             self.publish([])
             if self._unconfirmed:
                 time.sleep(0.1)
+
+    def _name(self, event: Event) -> str:
+        return name_of(self.run, event.source, event.id)
 
     def _event(self, id: str, data: Any) -> Event:
         return Event(self.topic, data, id=id, source=self.run, time=self.clock.time())

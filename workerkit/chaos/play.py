@@ -20,14 +20,16 @@ def play(scenario: Scenario, act: Play, stage: Stage) -> Verdict:
     if scenario.mode == "cron":
         return judge(_play_job(act, stage))
     stage.rig.start(*stage.workers[: scenario.replicas])
-    stage.load.start()
-    try:
-        stage.steady()
-        act(stage)
-        stage.rest(2.0)
-    except CheckFailed as error:
-        stage.problems.append(str(error))
-    return judge(stage.evidence(stage.drain()))
+    with stage.watched(scenario.replicas):
+        stage.load.start()
+        try:
+            stage.steady()
+            act(stage)
+            stage.steady()
+        except CheckFailed as error:
+            stage.problems.append(str(error))
+        drained = stage.drain()
+    return judge(stage.evidence(drained))
 
 
 def _play_job(act: Play, stage: Stage) -> Evidence:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+import psutil
 
 from ..core.child import ChildProcess
 from ..core.parts import Part, answers
@@ -18,26 +21,42 @@ START = 30.0
 """Seconds that a process has to be ready."""
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process to be: `ready` is the path on its port that says 200 once it is."""
+
+    name: str
+    mode: str
+    port: int
+    command: Sequence[str]
+    ready: str = "/livez"
+
+    @classmethod
+    def of(cls, part: Part) -> Program:
+        """What runs *part*."""
+        return cls(part.name, part.mode, part.port, part.command())
+
+
 class Rig:
-    """Starts *parts* of the project in *folder*, and disturbs them; ends all of them at exit.
+    """Starts *programs* in *folder*, and disturbs them; ends all of them at exit.
 
     Their lines go to *log*. `restart_dead` is what starts a process again that
     has died, as whoever runs it in production would.
     """
 
     def __init__(
-        self, parts: Sequence[Part], folder: Path, environment: Mapping[str, str], log: Path
+        self, programs: Sequence[Program], folder: Path, environment: Mapping[str, str], log: Path
     ) -> None:
-        self.parts = list(parts)
+        self.programs = list(programs)
         self._log = log.open("a", encoding="utf-8")
         self._frozen: set[str] = set()
         self._wanted: set[str] = set()
         self._children = {
-            part.name: ChildProcess(
-                part.name, part.command(), self._line(part.name), folder=folder,
+            program.name: ChildProcess(
+                program.name, program.command, self._line(program.name), folder=folder,
                 environment=environment, ended=self._ended,
             )
-            for part in self.parts
+            for program in self.programs
         }  # fmt: skip
 
     def __enter__(self) -> Rig:
@@ -57,24 +76,26 @@ class Rig:
         Raises:
             StartStopError: One ended or was not ready in time; says what it said last.
         """
-        chosen = [part for part in self.parts if part.name in names]
-        for part in chosen:
-            self._wanted.add(part.name)
-            self._children[part.name].start()
+        chosen = [program for program in self.programs if program.name in names]
+        for program in chosen:
+            self._wanted.add(program.name)
+            self._children[program.name].start()
         end = time.monotonic() + START
-        for part in chosen:
-            while not answers("127.0.0.1", part.port, "/livez"):
-                if not self._children[part.name].alive or time.monotonic() > end:
-                    raise StartStopError(f"{part.name} did not start; its log is {self._log.name}")
+        for program in chosen:
+            while not answers("127.0.0.1", program.port, program.ready):
+                if not self._children[program.name].alive or time.monotonic() > end:
+                    raise StartStopError(
+                        f"{program.name} did not start; its log is {self._log.name}"
+                    )
                 time.sleep(0.02)
 
     def named(self, mode: str) -> list[str]:
         """The processes that run in *mode*."""
-        return [part.name for part in self.parts if part.mode == mode]
+        return [program.name for program in self.programs if program.mode == mode]
 
     def port(self, name: str) -> int:
         """Where the process *name* listens."""
-        return next(part.port for part in self.parts if part.name == name)
+        return next(program.port for program in self.programs if program.name == name)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait for the end."""
@@ -97,6 +118,24 @@ class Rig:
         """SIGCONT."""
         self._frozen.discard(name)
         self._send(name, signal.SIGCONT)
+
+    @contextmanager
+    def files_full(self, *names: str) -> Iterator[None]:
+        """Have the processes *names* write nothing beyond the first byte of any file.
+
+        By their limit RLIMIT_FSIZE, which Linux lets a parent set: the same as
+        a full disk for them, and for nobody else.
+        """
+        pids = [pid for name in names if (pid := self._children[name].pid) is not None]
+        before = [psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE) for pid in pids]
+        try:
+            for pid, (_, hard) in zip(pids, before, strict=True):
+                psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (1, hard))
+            yield
+        finally:
+            for pid, limits in zip(pids, before, strict=True):
+                with suppress(psutil.Error):
+                    psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, limits)
 
     def restart_dead(self) -> None:
         """Start again what has ended without us."""

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import CheckFailed, StorageError
+from ..events.envelope import decode
 from ..events.transport import Broker
 from ..observability.trigger import ask_worker
 from ..storage.database import Database
-from ..storage.effects import Settled, count_effects, settled_events
+from ..storage.effects import (
+    Settled,
+    count_overdue,
+    count_settled,
+    list_effects,
+    name_of,
+    settled_events,
+)
 from ..storage.runs import SqlLedger
 from ..storage.store import SqlStore
 from .breaks import Break
-from .load import Load
+from .course import Sampler, Seen, now
+from .load import Load, Sender
 from .rig import Rig
-from .verdict import Attempt, Evidence, Fault, Kind
+from .verdict import Attempt, Evidence, Fault, Key, Kind
+from .watch import Watch
 
 PATIENCE = 60.0
 """Seconds to wait for a fact that must come."""
@@ -26,12 +36,25 @@ PATIENCE = 60.0
 BUSY = 5.0
 """Seconds to wait for a moment at which a fault hits something."""
 
+READY = "/readyz"
+"""What a worker is asked."""
+
+PARKED = "parked events"
+
+STUCK = 12.0
+"""Seconds without any change after which what is left will stay."""
+
 
 @dataclass
 class Stage:
     """One run of one scenario on service *service*, whose consumers listen to the load's topic.
 
-    `lease` in seconds is that of the processes; `pace` scales how long things last.
+    `strict` are those consumers that keep order across processes; `lease` in
+    seconds is that of the processes; `pace` scales how long things last.
+    `by_sidecar` publishes by way of the sidecar, `next_tick` gives the first
+    job's next tick after a time, and `clock_file` says how wrong its clock
+    is. `api_path` is what the users of an API on a port ask, `phase` is the
+    part of the play, and `tell` is told how it goes.
     """
 
     rig: Rig
@@ -46,13 +69,54 @@ class Stage:
     ledger: SqlLedger
     lease: float
     pace: float = 1.0
+    strict: Sequence[str] = ()
+    by_sidecar: Sender | None = None
+    next_tick: Callable[[float], float | None] = lambda after: None
+    clock_file: Path | None = None
+    api_path: Callable[[int], str] = lambda port: "/livez"
+    tell: Callable[[Seen], object] = lambda seen: None
+    phase: str = ""
+    watches: list[Watch] = field(default_factory=list)
+    flushed: set[str] = field(default_factory=set)
+    wire_since: float = 0.0
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._sampler = Sampler(self._look, self.tell)
 
     @property
     def workers(self) -> list[str]:
         """Names of the event workers' processes."""
         return self.rig.named("events")
+
+    @contextmanager
+    def watched(self, replicas: int) -> Iterator[None]:
+        """The API, if there is one, and the first *replicas* are asked all the time, until the end.
+
+        So is what was settled; `tell` is told.
+        """
+        self._sampler.start()
+        try:
+            self._watch(replicas)
+            yield
+        finally:
+            for watch in self.watches:
+                watch.stop(10.0)
+            self._sampler.stop(5.0)
+
+    def _look(self) -> Seen:
+        settled = count_settled(self.database, self.load.run)
+        return now(self.phase, len(self.load.attempts), settled, self.in_progress())
+
+    def _watch(self, replicas: int) -> None:
+        api = self.rig.named("api")
+        self.rig.start(*api)
+        for name in (*api, *self.workers[:replicas]):
+            port = self.rig.port(name)
+            watch = Watch(name, port, self.api_path(port) if name in api else READY)
+            watch.start()
+            self.watches.append(watch)
 
     def steady(self, seconds: float = 2.0) -> None:
         """Let load run for so long, and until some of it has been settled.
@@ -60,12 +124,17 @@ class Stage:
         Raises:
             CheckFailed: Nothing is settled; there is no steady state to disturb.
         """
+        self.phase = "steady state"
         self.rest(seconds)
         self.until("an event to be settled", lambda: settled_events(self.database, self.load.run))
 
     def rest(self, seconds: float) -> None:
         """Let time pass, in which work goes on."""
         time.sleep(seconds * self.pace)
+
+    def outlast(self, seconds: float) -> None:
+        """Let so much time pass, however quick the rest is: what is shorter would not be felt."""
+        time.sleep(seconds)
 
     def until(self, what: str, fact: Callable[[], object], patience: float = PATIENCE) -> None:
         """Wait for *fact*.
@@ -90,6 +159,7 @@ class Stage:
         *hit* None waits for a moment with events in progress, and counts them.
         """
         reached = self._busy() if hit is None else hit
+        self.phase = name
         began = time.time()
         try:
             yield
@@ -103,16 +173,29 @@ class Stage:
         return found
 
     def drain(self) -> bool:
-        """End the load, and wait until nothing of it is left anywhere."""
+        """End the load, and wait until nothing of it is left anywhere.
+
+        What does not change for STUCK seconds will never go, and is a problem.
+        """
+        self.phase = "drain"
         self.load.finish(PATIENCE)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+        seen: dict[str, int] = {}
+        changed = time.monotonic()
+        end = changed + PATIENCE
+        while (now := time.monotonic()) < end:
             self.rig.restart_dead()
             try:
-                if self._is_empty():
-                    return True
+                left = self._left()
             except StorageError:
-                pass
+                continue
+            if not left:
+                return True
+            if left != seen:
+                seen, changed = left, now
+            elif now > changed + STUCK and PARKED not in left:
+                what = ", ".join(f"{count} {name}" for name, count in left.items())
+                self.problems.append(f"stuck, {STUCK:g} s without a change: {what}")
+                return False
             time.sleep(0.1)
         return False
 
@@ -125,8 +208,29 @@ class Stage:
             effects=self._effects_of(self.consumers),
             faults=self.faults,
             drained=drained,
+            announced=self._announced(),
+            wire_since=self.wire_since,
+            strict=self.strict,
+            flushed=frozenset(self.flushed),
             problems=self.problems,
+            course=self._sampler.seen,
+            workers=[a for w in self.watches if w.path == READY for a in w.answers],
+            api=[a for w in self.watches if w.path != READY for a in w.answers],
         )
+
+    def flush(self) -> None:
+        """Empty the broker, and remember what it still held."""
+        for body in self.broker_break.flush(self.load.topic, self.service):
+            event = decode(body, self.load.topic, "")
+            self.flushed.add(name_of(self.load.run, event.source, event.id))
+        self.wire_since = time.time()
+
+    def set_clock(self, moment: float) -> None:
+        """Have the jobs' clock say *moment*, in epoch seconds, from now on."""
+        assert self.clock_file is not None
+        new = self.clock_file.with_suffix(".new")
+        new.write_text(repr(moment - time.time()))
+        new.replace(self.clock_file)
 
     def run_job(self, worker: str) -> float:
         """Have the first job run in the process *worker*; the tick that it runs for.
@@ -153,11 +257,51 @@ class Stage:
         run = self.ledger.find(self.jobs[0], tick)
         return run.state if run else "unknown"
 
-    def job_evidence(self, killed: float, done: float) -> Evidence:
+    def is_over(self, tick: float) -> bool:
+        """Whether a tick of the first job has its row, and is not running."""
+        return self.state_of(tick) not in ("unknown", "running")
+
+    def tick_after(self, moment: float) -> float:
+        """The first job's next tick.
+
+        Raises:
+            CheckFailed: It has none.
+        """
+        found = self.next_tick(moment)
+        if found is None:
+            raise CheckFailed(f"{self.jobs[0]} never runs again")
+        return found
+
+    def noticed(self) -> bool:
+        """Whether a worker was not running since the first fault began."""
+        began = self.faults[0].began
+        answers = [a for w in self.watches if w.path == READY for a in w.answers]
+        return any(answer.at >= began and not answer.fine for answer in answers)
+
+    def api_errors(self) -> int:
+        """Questions that the API did not answer well since it was started."""
+        answers = [a for w in self.watches if w.path != READY for a in w.answers]
+        return sum(not answer.fine for answer in answers)
+
+    def has_outcome(self, ids: Collection[str]) -> bool:
+        """Whether all of *ids* are settled."""
+        return set(ids) <= {one.id for one in settled_events(self.database, self.load.run)}
+
+    def publish_by_sidecar(self) -> None:
+        """From now on the load goes through the sidecar."""
+        assert self.by_sidecar is not None
+        self.load.transport = self.by_sidecar
+
+    def published_in(self, seconds: float) -> int:
+        """Events that the load has published in the last *seconds*."""
+        since = time.time() - seconds
+        return sum(attempt.at >= since for attempt in list(self.load.attempts.values()))
+
+    def job_evidence(self, killed: float | None = None, done: float | None = None) -> Evidence:
         """The same for the first job, of which one tick was *killed* and another one *done*."""
         job = self.jobs[0]
         runs = [run for run in self.ledger.history(job, 10_000) if run.state != "skipped"]
-        kinds: dict[float, Kind] = {killed: "deadly", done: "normal"}
+        kinds: dict[float | None, Kind] = {killed: "deadly", done: "normal"}
         states = {"succeeded": "applied", "abandoned": "dead"}
         return Evidence(
             attempts={
@@ -177,10 +321,25 @@ class Stage:
             problems=self.problems,
         )
 
-    def _effects_of(self, consumers: Sequence[str]) -> Counter[tuple[str, str]]:
-        found = count_effects(self.database, self.load.run)
-        return Counter({key: count for key, count in found.items() if key[0] in consumers})
+    def _effects_of(self, consumers: Sequence[str]) -> list[Key]:
+        return [key for key in list_effects(self.database, self.load.run) if key[0] in consumers]
 
-    def _is_empty(self) -> bool:
+    def _announced(self) -> dict[Key, int]:
+        """How many different follow-ups each event has on the wire."""
+        ids: dict[Key, set[str]] = {}
+        for delivery in self.broker.read(self.load.run, "", 10_000_000):
+            event = decode(delivery.body, self.load.run, delivery.entry)
+            ids.setdefault((event.data["by"], event.data["of"]), set()).add(event.id)
+        return {key: len(found) for key, found in ids.items()}
+
+    def _left(self) -> dict[str, int]:
+        """What is not settled, parked, or not sent, where there is any."""
         counts = SqlStore(self.database).counts()
-        return self.in_progress() == counts["parked"] == counts["outbox"] == 0
+        overdue = count_overdue(self.database, time.time() - BUSY)
+        waiting = {
+            "events not settled": self.in_progress(),
+            "parked events overdue": overdue,
+            PARKED: counts["parked"] - overdue,
+            "batches of follow-ups not sent": counts["outbox"],
+        }
+        return {name: count for name, count in waiting.items() if count > 0}

@@ -47,6 +47,11 @@ def root(
         context.obj.debug = debug
 
 
+Tied = Annotated[
+    bool, typer.Option("--tied", hidden=True, help="End as soon as standard input does.")
+]
+
+
 @app.command()
 def run(
     service: Annotated[
@@ -60,9 +65,7 @@ def run(
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Lanes.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Of a worker, on one port.")] = 1,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
-    tied: Annotated[
-        bool, typer.Option("--tied", hidden=True, help="End as soon as standard input does.")
-    ] = False,
+    tied: Tied = False,
 ) -> None:
     """Run SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
     from .run import Request, run  # noqa: PLC0415
@@ -88,11 +91,12 @@ def dev(
 @app.command()
 def sidecar(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    tied: Tied = False,
 ) -> None:
     """Serve Dapr's publish API alone. Example: workerkit sidecar --port=3500"""
     from .dev import run_sidecar  # noqa: PLC0415
 
-    raise typer.Exit(run_sidecar(Path.cwd(), port))
+    raise typer.Exit(run_sidecar(Path.cwd(), port, tied=tied))
 
 
 app.command(cls=publish.WaitCommand)(publish.publish)

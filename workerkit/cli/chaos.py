@@ -21,7 +21,7 @@ Topic = Annotated[str | None, typer.Option(help="To publish to; else its first w
 Rate = Annotated[float, typer.Option(min=1.0, max=5000.0, help="Events a second.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Shorter phases before and after.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Keep = Annotated[Path | None, typer.Option(help="Write journal.json and junit.xml to this folder.")]
+Keep = Annotated[Path | None, typer.Option(help="Folder for journal.json, junit.xml, report.html.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 Command = Callable[..., None]
@@ -50,12 +50,40 @@ def _command(names: tuple[str, ...]) -> Command:
         dry_run: DryRun = False,
         as_json: AsJson = False,
     ) -> None:
+        from ..trial.place import LoadOf  # noqa: PLC0415
         from .chaos_run import Request, run  # noqa: PLC0415
 
-        request = Request(names, service, topic, rate, quick, keep, dry_run, as_json)
-        raise typer.Exit(run(request, Path.cwd()))
+        load = LoadOf(topic, rate, quick)
+        raise typer.Exit(run(Request(names, service, load, keep, dry_run, as_json), Path.cwd()))
 
     return play
+
+
+@app.command("random")
+def random_(
+    service: Service = None,
+    lasting: Annotated[str, typer.Option("--for", help="e.g. 90s or 10m.")] = "1m",
+    seed: Annotated[int | None, typer.Option(min=0, help="Draws the same faults again.")] = None,
+    topic: Topic = None,
+    rate: Rate = 100.0,
+    keep: Keep = None,
+    as_json: AsJson = False,
+) -> None:
+    """One fault after another, drawn by lot. Example: workerkit chaos random --for 10m --seed 7"""
+    from random import randrange  # noqa: PLC0415
+
+    from ..loadtest.units import seconds  # noqa: PLC0415
+    from ..trial.breaking import Drawn  # noqa: PLC0415
+    from ..trial.place import LoadOf  # noqa: PLC0415
+    from . import show  # noqa: PLC0415
+    from .chaos_run import Request, run  # noqa: PLC0415
+
+    drawn = Drawn(seconds(lasting, "--for"), randrange(10**6) if seed is None else seed)
+    show.warning(f"the same again: --for {lasting} --seed {drawn.seed}")
+    load = LoadOf(topic, rate)
+    raise typer.Exit(
+        run(Request(("random",), service, load, keep, False, as_json, drawn), Path.cwd())
+    )
 
 
 for _one in SCENARIOS:
@@ -63,4 +91,7 @@ for _one in SCENARIOS:
     app.command(_one.name, help=_help)(_command((_one.name,)))
 app.command("all", help="Play every scenario. Example: workerkit chaos all --quick")(
     _command(tuple(one.name for one in SCENARIOS))
+)
+app.command("lose-redis", hidden=True, help="As lose-broker. Example: workerkit chaos lose-redis")(
+    _command(("lose-broker",))
 )

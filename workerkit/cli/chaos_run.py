@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..chaos.catalogue import SCENARIOS, Scenario
 from ..chaos.journal import write_journal
-from ..chaos.play import play
-from ..chaos.scenarios import PLAYS
-from ..chaos.verdict import Verdict
+from ..chaos.left import clean_up
+from ..chaos.report import page
 from ..errors import ConfigurationError
-from . import show
-from .chaos_place import Place, opened_place
+from ..trial.breaking import Drawn, Played, play_at, scenario_of
+from ..trial.place import LoadOf, opened_place
+from . import show, show_chaos
 from .signals import ended_in_order
 
 EXIT_CODES = {"pass": 0, "fail": 5, "not proven": 6}
@@ -21,84 +20,53 @@ EXIT_CODES = {"pass": 0, "fail": 5, "not proven": 6}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The flags."""
+    """The flags; *drawn* for `random` alone."""
 
     scenarios: tuple[str, ...]
     service: str | None
-    topic: str | None
-    rate: float
-    quick: bool
+    load: LoadOf
     keep: Path | None
     dry_run: bool
     as_json: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One scenario, its verdict, and how long it took in seconds."""
-
-    scenario: str
-    service: str
-    verdict: Verdict
-    began: float
-    seconds: float
+    drawn: Drawn | None = None
 
 
 def run(request: Request, folder: Path) -> int:
     """Play what is asked for; the worst verdict's exit code."""
-    wanted = [one for one in SCENARIOS if one.name in request.scenarios]
     played: list[Played] = []
+    tell_of(clean_up())
     with ended_in_order():
-        for scenario in wanted:
-            with opened_place(folder, scenario.mode, request.service) as place:
-                problem = _unfit(place, scenario)
-                if problem and len(request.scenarios) == 1:
-                    raise ConfigurationError(problem)
-                if problem or place.service is None:
-                    if not request.as_json:
-                        show.note(f"left out: {problem}")
-                elif request.dry_run:
-                    show.note(f"{scenario.name}: {scenario.words} On {place.service}")
-                else:
-                    played.append(_play(place, scenario, place.service, request))
-                    if not request.as_json:
-                        _tell(played[-1])
+        for name in request.scenarios:
+            one = _play(name, request, folder)
+            if one is not None:
+                played.append(one)
+                if not request.as_json:
+                    show_chaos.played(one)
     if request.as_json:
         show.json(played)
     if request.keep and played:
-        write_journal(request.keep, [(p.scenario, p.verdict, p.began, p.seconds) for p in played])
+        results = [(p.scenario, p.verdict, p.began, p.seconds) for p in played]
+        write_journal(request.keep, results, page(results))
     return max((EXIT_CODES[one.verdict.result] for one in played), default=0)
 
 
-def _unfit(place: Place, scenario: Scenario) -> str:
-    """Why *scenario* cannot be played here; empty when it can."""
-    if place.service is None:
-        return f"{scenario.name}: no service here has {scenario.mode} workers"
-    if scenario.server == "broker" and not place.redis:
-        return f"{scenario.name} needs Redis: the embedded broker has no network to break"
-    if scenario.server == "database" and not place.on_server:
-        return f"{scenario.name} needs PostgreSQL: a SQLite file has no network to break"
-    return ""
+def tell_of(left: Sequence[Path]) -> None:
+    """Say what was removed of a run that was killed."""
+    if left:
+        show.warning(f"removed what a killed chaos run had left: {', '.join(map(str, left))}")
 
 
-def _play(place: Place, scenario: Scenario, service: str, request: Request) -> Played:
-    began = time.time()
-    with place.stage(service, request.topic, request.rate, quick=request.quick) as stage:
-        verdict = play(scenario, PLAYS[scenario.name], stage)
-    return Played(scenario.name, service, verdict, began, time.time() - began)
-
-
-def _tell(played: Played) -> None:
-    verdict = played.verdict
-    recovery = "-" if verdict.recovery is None else show.duration(verdict.recovery)
-    counts = ", ".join((
-        f"{verdict.confirmed} published", f"{verdict.applied} applied", f"{verdict.dead} dead",
-        f"{verdict.lost} lost", f"{verdict.duplicated} done twice",
-    ))  # fmt: skip
-    show.note(
-        f"{verdict.result}: {played.scenario} on {played.service} in "
-        f"{show.duration(played.seconds)}: {counts}; "
-        f"hit {verdict.hit} in progress, recovered in {recovery}"
-    )
-    for reason in verdict.reasons:
-        show.note(f"    {reason}")
+def _play(name: str, request: Request, folder: Path) -> Played | None:
+    """None when there was nothing to play: a dry run, or one of many that does not fit here."""
+    scenario = scenario_of(name)
+    with opened_place(folder, scenario.mode, request.service) as place:
+        problem = place.unfit(scenario)
+        if problem and len(request.scenarios) == 1:
+            raise ConfigurationError(problem)
+        if problem or request.dry_run:
+            if not request.as_json:
+                does = f"{name}: {scenario.words} On {place.service}"
+                show.note(f"left out: {problem}" if problem else does)
+            return None
+        with show_chaos.live(name, quiet=request.as_json) as tell:
+            return play_at(place, scenario, request.load, tell, request.drawn)

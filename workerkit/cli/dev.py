@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..config.inherited import environment_with
 from ..config.settings import Environment, read_environment
+from ..core.child import end_with_parent
 from ..core.parts import Part, reachable, with_ports
 from ..core.worker import BaseWorker
 from ..errors import ConfigurationError
@@ -108,12 +109,14 @@ class Told:
         self.say(f"ready after {seconds:.1f} s")
 
 
-def run_sidecar(folder: Path, port: int | None) -> int:
-    """Run the sidecar alone until a signal; return 130 after SIGINT, else 0.
+def run_sidecar(folder: Path, port: int | None, *, tied: bool) -> int:
+    """Run the sidecar alone until a signal, or standard input's end if *tied*; 130 after SIGINT.
 
     Raises:
         StartStopError: The port is taken.
     """
+    if tied:
+        end_with_parent()
     received = Signals()
     environment = read_environment()
     project = Project.open(folder, environment)

@@ -11,11 +11,14 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check what could keep the project from working. Example: workerkit doctor"""
+    from ..chaos.left import clean_up  # noqa: PLC0415
     from ..config.settings import read_environment  # noqa: PLC0415
     from ..operate.doctor import examine  # noqa: PLC0415
     from . import show  # noqa: PLC0415
+    from .chaos_run import tell_of  # noqa: PLC0415
     from .opened import open_here  # noqa: PLC0415
 
+    tell_of(clean_up())
     findings = examine(open_here, read_environment().worker_host)
     if as_json:
         show.json({"failed": findings.failed, "checks": findings.checks})

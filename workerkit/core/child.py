@@ -152,6 +152,14 @@ class ChildProcess(BaseWorker):
                     self.log.exception("output was not taken")
 
 
+def born(pid: int) -> float | None:
+    """When process *pid* began, in epoch seconds; None when there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
 def kill_family(pid: int) -> None:
     """SIGKILL process *pid*, what it started, and what lives in its group; fine when gone."""
     try:

@@ -35,11 +35,11 @@ class Part:
 
 
 def answers(host: str, port: int, path: str = "/readyz") -> bool:
-    """Whether a process on *port* says 200 to *path* within 2 s."""
+    """Whether a process on *port* says 200 or 204 to *path* within 2 s."""
     with closing(http.client.HTTPConnection(host, port, timeout=2.0)) as connection:
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == 200
+            return connection.getresponse().status in (200, 204)
         except (OSError, http.client.HTTPException):
             return False
 

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 
-from .chart import Points, chart
+from ..core.chart import Points, chart
+from ..core.page import document, table
 from .events import LAG_EVERY
 from .run import Run
 from .units import shown
-
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:760px;margin:2em auto;padding:0 1em}
-svg{width:100%;font:11px system-ui,sans-serif;fill:currentColor}
-table{border-collapse:collapse;margin:.5em 0}td,th{padding:.15em .8em .15em 0;text-align:left}
-.ok{color:#2da44e}.fail{color:#da3633}.unknown{color:#9a6700}
-@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}}
-"""
 
 _MARKS = (1, 50, 90, 99, 99.9, 99.99)
 """Percents that are written at the percentile curve."""
@@ -36,18 +29,14 @@ def page(run: Run) -> str:
         f"<h1>{escape(run.id)}</h1><p>{escape(run.what)}</p>",
         f"<p class=fail>{escape(run.ended)}</p>" if run.ended else "",
         _verdicts(run),
-        _table(("figure", "value"), [(n, shown(n, v)) for n, v in run.figures.items()]),
+        table(("figure", "value"), [(n, shown(n, v)) for n, v in run.figures.items()]),
         _differences(run),
         *(f"<h2>{escape(title)}</h2>{drawn}" for title, drawn in charts(run) if drawn),
-        _table(("what", "how often"), [(n, f"{count:,}") for n, count in run.counts.items()]),
+        table(("what", "how often"), [(n, f"{count:,}") for n, count in run.counts.items()]),
         *(f"<p>{escape(note)}</p>" for note in run.notes),
         f"<p><small>{escape(f'{when}; {place}; {versions}')}</small></p>",
     ]
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        '<meta name=viewport content="width=device-width">'
-        f"<title>{escape(run.id)}</title><style>{_STYLE}</style>{''.join(parts)}</html>\n"
-    )
+    return document(run.id, parts)
 
 
 def charts(run: Run) -> list[tuple[str, str]]:
@@ -104,12 +93,4 @@ def _differences(run: Run) -> str:
          f"{d.ratio:.2f} [{d.interval}]", d.verdict)
         for d in run.differences
     ]  # fmt: skip
-    return _table(("figure", "inline", "separated", "times", "separated is"), rows)
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    head = "".join(f"<th>{escape(title)}" for title in titles)
-    return f"<table><tr>{head}</tr>{body}</table>" if body else ""
+    return table(("figure", "inline", "separated", "times", "separated is"), rows)

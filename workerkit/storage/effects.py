@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, func, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    or_,
+    select,
+)
 
 from . import tables
 from .database import Database
@@ -28,7 +38,7 @@ that what is done twice is there twice. Made by chaos runs alone.
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the inbox says of one event; `at` in epoch seconds."""
+    """What the inbox says of one event, by the name that `name_of` gives it; `at` in epoch s."""
 
     consumer: str
     id: str
@@ -46,18 +56,40 @@ def prepare_effects(database: Database) -> None:
         _metadata.create_all(connection)
 
 
-def count_effects(database: Database, run: str) -> Counter[tuple[str, str]]:
-    """How often each consumer did its work for each event id, or job for each tick."""
-    query = select(effects.c.consumer, effects.c.what, func.count())
-    query = query.where(effects.c.run == run).group_by(effects.c.consumer, effects.c.what)
+def name_of(run: str, source: str, id: str) -> str:
+    """What a chaos run calls an event: its id, behind `twin/` if its source is `RUN/twin`."""
+    return id if source == run else f"{source.removeprefix(run + '/')}/{id}"
+
+
+def list_effects(database: Database, run: str) -> list[tuple[str, str]]:
+    """Consumer and event's name, or job and tick, of each effect, in the order of their writing."""
+    query = select(effects.c.consumer, effects.c.what)
+    query = query.where(effects.c.run == run).order_by(effects.c.n)
     with database.read_ours() as session:
-        return Counter({(row[0], row[1]): row[2] for row in session.execute(query)})
+        return [(row[0], row[1]) for row in session.execute(query)]
 
 
-def settled_events(database: Database, source: str) -> list[Settled]:
-    """What the inbox holds of events of *source*, oldest first."""
+def count_settled(database: Database, run: str) -> int:
+    """How many of the run's own events, without twins, the inbox holds, over all consumers."""
+    query = select(func.count()).where(tables.inbox.c.source == run)
+    with database.read_ours() as session:
+        return session.scalar(query) or 0
+
+
+def count_overdue(database: Database, since: float) -> int:
+    """Parked events that nobody has tried again though they were due at *since* (epoch seconds)."""
+    parked = tables.parked.c
+    query = select(func.count()).where(parked.dead == 0, parked.due < since)
+    with database.read_ours() as session:
+        return session.scalar(query) or 0
+
+
+def settled_events(database: Database, run: str) -> list[Settled]:
+    """What the inbox holds of events of *run*, oldest first."""
     inbox = tables.inbox.c
-    query = select(inbox.consumer, inbox.id, inbox.state, inbox.at)
-    query = query.where(inbox.source == source).order_by(inbox.at)
+    query = select(inbox.consumer, inbox.source, inbox.id, inbox.state, inbox.at)
+    others = inbox.source.startswith(f"{run}/", autoescape=True)
+    query = query.where(or_(inbox.source == run, others))
     with database.read_ours() as session:
-        return [Settled(*row) for row in session.execute(query)]
+        rows = session.execute(query.order_by(inbox.at)).all()
+    return [Settled(row[0], name_of(run, row[1], row[2]), row[3], row[4]) for row in rows]

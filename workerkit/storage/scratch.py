@@ -6,15 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..core.owner import is_gone, this_process
 from ..errors import ConfigurationError
 from .database import Database, storage_error
 
 LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 PORT = 5432
+
+_OWNED = r"""
+SELECT d.datname, c.description FROM pg_database d
+JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+WHERE d.datname LIKE 'workerkit\_%%' AND c.description IS NOT NULL
+"""
 
 
 @contextmanager
@@ -32,7 +39,10 @@ def scratch_database(database: Database) -> Iterator[URL]:
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:
+            _drop_left(connection)
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            owner = this_process().replace("'", "''")
+            connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{owner}'")
         try:
             yield url.set(database=name)
         finally:
@@ -42,6 +52,13 @@ def scratch_database(database: Database) -> Iterator[URL]:
         raise storage_error(error, database) from error
     finally:
         engine.dispose()
+
+
+def _drop_left(connection: Connection) -> None:
+    """Drop the databases of processes that are gone."""
+    for name, owner in connection.exec_driver_sql(_OWNED).all():
+        if is_gone(owner):
+            connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def database_address(database: Database) -> tuple[str, int] | str:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from ..chaos.breaks import Break, FileBreak, ServerBreak
-from ..chaos.catalogue import Mode
+from ..chaos.by_sidecar import BySidecar
+from ..chaos.catalogue import Mode, Scenario
+from ..chaos.course import Seen
+from ..chaos.left import own_folder
 from ..chaos.load import Load
 from ..chaos.probe import Probe
 from ..chaos.proxy import Address, Proxy
-from ..chaos.rig import Rig
+from ..chaos.rig import Program, Rig
 from ..chaos.stage import Stage
 from ..config.inherited import environment_with
 from ..config.settings import read_environment, redis_url
-from ..connections.scratch import redis_address, redis_through, scratch_redis
+from ..connections.scratch import flush_redis, redis_address, redis_through, scratch_redis
+from ..core.owner import is_gone, this_process
 from ..core.parts import Part, with_ports
-from ..errors import ConfigurationError, StartStopError
+from ..errors import ConfigurationError, Unreachable
 from ..events.worker import worker_name
+from ..loadtest.paths import offered
+from ..loadtest.target import resolve
+from ..operate.jobs import next_times
 from ..process import parts_of
 from ..project import Project
 from ..publisher import plan
@@ -37,6 +45,17 @@ EVENT_SECONDS, JOB_SECONDS = 0.005, 1.0
 """How much longer handlers and jobs take, so that a fault hits work in progress."""
 
 ATTEMPTS = 3
+
+Tell = Callable[[Seen], object]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOf:
+    """Events of *topic*, *rate* of them a second; *quick* halves all waits."""
+
+    topic: str | None = None
+    rate: float = 100.0
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +72,17 @@ class Place:
         return self.service is not None and not self._on_file(self.service)
 
     @contextmanager
-    def stage(
-        self, service: str, topic: str | None, rate: float, *, quick: bool
-    ) -> Iterator[Stage]:
+    def stage(self, service: str, load: LoadOf, tell: Tell) -> Iterator[Stage]:
         """Everything that *service* needs to be run, disturbed and seen; all of it ends.
+
+        *tell* is told what goes on.
 
         Raises:
             ConfigurationError: A server is on another machine, or the topic has no worker.
             StorageError: A server does not answer.
         """
         with ExitStack() as stack:
-            data = stack.enter_context(_own_data())
+            data = stack.enter_context(own_folder())
             broker = self._own_broker(stack, data)
             database = self._own_database(stack, data, service)
             own = {
@@ -76,24 +95,46 @@ class Place:
             project.upgrade(service)
             prepare_effects(project.database(service))
             run = f"chaos-{token_hex(4)}"
+            clock = data / "clock"
+            clock.write_text("0")
+            probe = Probe(run, EVENT_SECONDS, JOB_SECONDS, ATTEMPTS, str(clock))
             theirs = environment_with(
                 WORKERKIT_DATA=str(data), WORKER_LEASE=str(LEASE), WORKER_MODE="",
-                WORKERKIT_PROBE=Probe(run, EVENT_SECONDS, JOB_SECONDS, ATTEMPTS).setting(),
+                WORKERKIT_PROBE=probe.setting(), DAPR_API_TOKEN="",
                 REDIS_URL=broker.theirs or "", DATABASE_URL=database.theirs or "",
                 LOG_FORMAT="json", PYTHONUNBUFFERED="1",
             )  # fmt: skip
-            parts = [Part(service, mode, 0, n) for mode in ("cron", "events") for n in (1, 2, 3)]
-            rig = Rig(with_ports(parts), project.folder, theirs, data / "processes.log")
-            load = _load(project, service, topic, run, rate)
-            stack.callback(load.stop)
+            rig = stack.enter_context(
+                Rig(_programs(project, service), project.folder, theirs, data / "processes.log")
+            )
+            made = _load(project, service, load, run)
+            stack.callback(made.stop)
             yield Stage(
-                rig=stack.enter_context(rig), load=load, service=service,
+                rig=rig, load=made, service=service,
                 broker=project.transport, broker_break=broker.how,
                 database=project.database(service), database_break=database.how,
-                consumers=[f"{service}/{worker_name(worker)}" for worker in load.listeners],
+                consumers=[f"{service}/{worker_name(worker)}" for worker in made.listeners],
+                strict=[f"{service}/{worker_name(worker)}" for worker in made.listeners
+                        if worker.order == "strict"],
                 jobs=list(project.jobs(service)), ledger=project.ledger(service), lease=LEASE,
-                pace=0.5 if quick else 1.0,
+                by_sidecar=BySidecar(rig.port("sidecar"), project.file.sidecar.pubsub),
+                next_tick=partial(_next_tick, project, service), clock_file=clock,
+                api_path=_asked, pace=0.5 if load.quick else 1.0, tell=tell,
             )  # fmt: skip
+
+    def unfit(self, scenario: Scenario) -> str:
+        """Why *scenario* cannot be played here; empty when it can."""
+        if self.service is None:
+            return f"{scenario.name}: no service here has {scenario.mode} workers"
+        if scenario.server == "broker" and not self.redis:
+            return f"{scenario.name} needs Redis: the embedded broker has no network to break"
+        if scenario.server == "database" and not self.on_server:
+            return f"{scenario.name} needs PostgreSQL: a SQLite file has no network to break"
+        if scenario.server == "file" and self.on_server:
+            return f"{scenario.name} needs SQLite: with PostgreSQL a worker writes no file"
+        if scenario.server == "file" and sys.platform != "linux":
+            return f"{scenario.name} needs Linux, where a process's limits can be set from outside"
+        return ""
 
     def _on_file(self, service: str) -> bool:
         return self.project.database_url(service).startswith("sqlite")
@@ -102,8 +143,9 @@ class Place:
         if self.redis is None:
             return Own(None, None, FileBreak(data / "broker.db"))
         proxy = _proxy(stack, "redis", redis_address(self.redis))
-        url = stack.enter_context(scratch_redis(self.redis))
-        return Own(url, redis_through(url, proxy.port), ServerBreak(proxy))
+        url = stack.enter_context(scratch_redis(self.redis, this_process(), is_gone))
+        how = ServerBreak(proxy, partial(flush_redis, url))
+        return Own(url, redis_through(url, proxy.port), how)
 
     def _own_database(self, stack: ExitStack, data: Path, service: str) -> Own:
         if self._on_file(service):
@@ -129,7 +171,7 @@ class Own:
 def opened_place(folder: Path, mode: Mode, wanted: str | None) -> Iterator[Place]:
     """The project at *folder*, and in it the service *wanted*, else the first that has *mode*."""
     ours = read_environment()
-    with _own_data() as data:  # looking at a project opens its broker, which makes a file
+    with own_folder() as data:  # looking at a project opens its broker, which makes a file
         environment = ours.model_copy(update={"workerkit_data": str(data)})
         with closing(Project.open(folder, environment)) as project:
             names = [project.check(wanted)] if wanted else list(project.file.services)
@@ -138,15 +180,45 @@ def opened_place(folder: Path, mode: Mode, wanted: str | None) -> Iterator[Place
             yield Place(project, service, redis_url(project.file, ours))
 
 
-def _load(project: Project, service: str, topic: str | None, run: str, rate: float) -> Load:
-    """Events for the workers of *service* on *topic*, else on their first topic."""
+def _programs(project: Project, service: str) -> list[Program]:
+    """Its API if it has one, three processes of each other mode, and the sidecar."""
+    modes = [mode for mode in ("cron", "events") for _ in range(3)]
+    parts = [Part(service, mode, 0, n % 3 + 1) for n, mode in enumerate(modes)]
+    if "api" in project.modes(service):
+        parts.append(Part(service, "api", 0))
+    *own, sidecar = with_ports([*parts, Part("sidecar", "", 0)])
+    command = [sys.executable, "-m", "workerkit", "sidecar", "--tied", f"--port={sidecar.port}"]
+    return [
+        *(Program.of(part) for part in own),
+        Program("sidecar", "sidecar", sidecar.port, command, "/v1.0/healthz"),
+    ]
+
+
+def _asked(port: int) -> str:
+    """What users of the API on *port* ask: the first thing that it offers to everybody."""
+    try:
+        return offered(resolve(f"http://127.0.0.1:{port}"))[0]
+    except (ConfigurationError, Unreachable):
+        return "/livez"
+
+
+def _next_tick(project: Project, service: str, after: float) -> float | None:
+    """When the first job of *service* is due next."""
+    name, entry = next(iter(project.jobs(service).items()))
+    row = project.ledger(service).rows().get(name)
+    times = next_times(entry, row, datetime.fromtimestamp(after, UTC), 1)
+    return times[0].timestamp() if times else None
+
+
+def _load(project: Project, service: str, wanted: LoadOf, run: str) -> Load:
+    """Events for the workers of *service* on the topic, else on their first topic."""
     workers = project.service(service).events
-    chosen = topic or (workers[0].topic if workers else "")
+    chosen = wanted.topic or (workers[0].topic if workers else "")
     listeners = [worker for worker in workers if worker.topic == chosen]
-    if topic and not listeners:
-        raise ConfigurationError(f"{service} has no worker on {topic!r}")
+    if wanted.topic and not listeners:
+        raise ConfigurationError(f"{service} has no worker on {wanted.topic!r}")
     data: Any = plan(project, chosen).data if listeners else None
-    return Load(project.transport, chosen, data, run, rate, listeners)
+    return Load(project.transport, chosen, data, run, wanted.rate, listeners)
 
 
 def _proxy(stack: ExitStack, name: str, upstream: Address) -> Proxy:
@@ -154,18 +226,3 @@ def _proxy(stack: ExitStack, name: str, upstream: Address) -> Proxy:
     proxy.start()
     stack.callback(proxy.stop, 5.0)
     return proxy
-
-
-@contextmanager
-def _own_data() -> Iterator[Path]:
-    """A temporary folder; it stays when a process did not start, for its log is wanted then."""
-    folder = Path(tempfile.mkdtemp(prefix="workerkit-chaos-"))
-    wanted = False
-    try:
-        yield folder
-    except StartStopError:
-        wanted = True
-        raise
-    finally:
-        if not wanted:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -20,11 +20,13 @@ def chart(
     up: Callable[[float], str],
     label: str,
     marks: Sequence[float] = (),
+    bands: Sequence[tuple[float, float, str]] = (),
 ) -> str:
     """Each of *lines* by its name; *across* and *up* write the numbers at the axes.
 
-    *marks* are the places that get one, else both ends do. Read aloud it is
-    *label*. Empty when there is no point to draw.
+    *marks* are the places that get one, else both ends do; *bands* are shaded
+    from a place to another one, under their name. Read aloud it is *label*.
+    Empty when there is no point to draw.
     """
     points = [point for line in lines.values() for point in line]
     if not points:
@@ -47,6 +49,7 @@ def chart(
         f"{escape(across(x))}</text>"
         for x, anchor in _anchored(marks or (left, right))
     ]
+    drawn += [_band(place(start, 0)[0], place(end, 0)[0], name) for start, end, name in bands]
     for number, (name, line) in enumerate(lines.items()):
         drawn.append(_line(name, [place(x, y) for x, y in line], number))
     return (
@@ -69,6 +72,15 @@ def _line(name: str, places: Sequence[tuple[float, float]], number: int) -> str:
         f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{path}"/>'
         f'<rect x="{x}" y="{HEIGHT - 14}" width="10" height="10" fill="{colour}"/>'
         f'<text x="{x + 14}" y="{HEIGHT - 5}">{escape(name)}</text>'
+    )
+
+
+def _band(left: float, right: float, name: str) -> str:
+    return (
+        f'<rect x="{left:.1f}" y="{_TOP}" width="{max(1.5, right - left):.1f}" '
+        f'height="{HEIGHT - _TOP - _BOTTOM}" fill="#da3633" opacity="0.2">'
+        f"<title>{escape(name)}</title></rect>"
+        f'<text x="{left:.1f}" y="{_TOP - 2}">{escape(name)}</text>'
     )
 
 
