@@ -95,6 +95,15 @@ def test_workers_told_to_stop_lose_nothing(on_sqlite):
     survive(on_sqlite, stop_one(on_sqlite), total=1500, times=3, seconds=1.0)
 
 
+def test_a_stopped_worker_leaves_no_follow_up_to_be_sent_again(on_sqlite):
+    running = on_sqlite.run().ready()
+    on_sqlite.publish(range(3000))
+    until(on_sqlite.ledger)
+    assert running.stop() == 0
+    assert on_sqlite.ledger() != list(range(3000))
+    assert on_sqlite.ask("SELECT count(*) FROM workerkit_outbox") == [(0,)]
+
+
 def test_a_redis_that_is_killed_and_comes_back_loses_nothing(on_sqlite, server):
     survive(on_sqlite, restart_redis(server), total=1500, times=3, seconds=1.0)
 

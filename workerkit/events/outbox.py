@@ -145,7 +145,8 @@ class Relay(BaseWorker):
         self._tidied = self.clock.monotonic()
 
     def work(self) -> None:
-        """Sweep and relay until stopped."""
+        """Sweep and relay until stopped; once more at the end, or it is all sent again."""
+        ending = False
         while True:
             try:
                 self.store.sweep()
@@ -156,8 +157,9 @@ class Relay(BaseWorker):
                 if self.trouble is None:
                     self.log.warning("relay is in trouble", extra={"error": str(error)})
                 self.trouble = str(error)
-            if self.clock.wait(self.stopping, self.period):
+            if ending:
                 return
+            ending = self.clock.wait(self.stopping, self.period)
 
     def _tidy(self) -> None:
         now = self.clock.monotonic()
