@@ -45,6 +45,7 @@ RULES = Rules(
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
+        "yaml": ["operate.dapr_files"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],
@@ -52,7 +53,11 @@ RULES = Rules(
     environment_readers=["config", "cli.show"],
 )
 
-DISTRIBUTIONS = {"prometheus_client": "prometheus-client", "pydantic_settings": "pydantic-settings"}
+DISTRIBUTIONS = {
+    "prometheus_client": "prometheus-client",
+    "pydantic_settings": "pydantic-settings",
+    "yaml": "pyyaml",
+}
 """Import names whose distribution is called otherwise."""
 
 BY_NAME = {"tzdata"}

@@ -22,6 +22,7 @@ from ..errors import WorkerkitError
 from ..events.transport import Broker
 from ..storage.database import VERSION, Database
 from ..storage.inspection import count_letters, outbox_overdue, table_version
+from .doctor_dapr import check_dapr
 from .doctor_redis import check_redis
 from .finding import Check, Findings, Level
 from .status import look
@@ -29,6 +30,9 @@ from .status import look
 NETWORK = {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs",
            "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "virtiofs"}  # fmt: skip
 """File systems on which SQLite's WAL cannot work: its index is shared memory of one host."""
+
+DAPR = Path("deploy/dapr")
+"""Where a project has Dapr's YAML files."""
 
 OUTBOX_STUCK = 60.0
 """Seconds past its due time after which no relay can be at work."""
@@ -80,6 +84,8 @@ def examine(open_project: Callable[[], Patient], host: str) -> Findings:
             checks.append(check_wiring(project, name))
             checks += check_database(project, name)
         checks += check_ports(project.file, host)
+        dapr = project.folder / DAPR
+        checks += check_dapr(dapr) if dapr.is_dir() else ()
     return Findings(tuple(checks))
 
 
