@@ -141,8 +141,9 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The engine against its goals, and the same work in other frameworks; `-- --rounds 5`."""
+    """The engine against its goals, and other frameworks at the same work; `-- --rounds 5`."""
     install(session, "-e", ".[demo,postgresql]", *GROUPS["test"], *GROUPS["bench"])
     peers = ("tests.benchmarks.peers.run", "--write=docs/benchmarks.md")
-    for module in (("tests.benchmarks.engine",), peers):
+    ended = ("tests.benchmarks.peers.crash", "--append=docs/benchmarks.md")
+    for module in (("tests.benchmarks.engine",), peers, ended):
         session.run("python", "-m", *module, *session.posargs, interrupt_timeout=20)

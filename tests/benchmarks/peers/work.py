@@ -58,12 +58,22 @@ def paced(rate: float) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-@cache
+_first = threading.Lock()
+
+
 def engine() -> Engine:
-    """The database, with one table."""
+    """The database, with one table; one a process, also when its threads ask for it at once."""
+    with _first:
+        return _engine()
+
+
+@cache
+def _engine() -> Engine:
     opened = create_engine(DATABASE)
     event.listen(opened, "connect", _set_up)
     with opened.begin() as connection:
+        # Once: SQLite's busy wait does not cover this step.
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         connection.exec_driver_sql(
             "CREATE TABLE IF NOT EXISTS prices (sku TEXT PRIMARY KEY, price INTEGER)"
         )
@@ -71,7 +81,7 @@ def engine() -> Engine:
 
 
 def _set_up(connection: Any, record: object) -> None:
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL"):
+    for pragma in ("busy_timeout=10000", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -120,9 +130,6 @@ class Tally:
         while True:
             client.set("handled", self.count)
             time.sleep(0.01)
-
-
-_first = threading.Lock()
 
 
 def tally() -> Tally:
