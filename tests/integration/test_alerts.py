@@ -1,0 +1,248 @@
+"""The shop's alerts: each fires and stays silent as it should, on metrics that workers expose."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+import yaml
+
+from tests.redis_process import RedisProcess
+from tests.shops import free_port
+from tests.started import Place, until
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+MONITORING = SHOP / "deploy" / "monitoring"
+RUNBOOK = SHOP / "docs" / "WORKERS_RUNBOOK.md"
+
+RULES = yaml.safe_load((MONITORING / "rules.yml").read_text())
+ALERTS = {rule["alert"]: rule for g in RULES["groups"] for rule in g["rules"] if "alert" in rule}
+
+OTHERS = {"up", "process_resident_memory_bytes"}
+"""Metrics that Prometheus itself makes, or that only Linux has."""
+
+
+@pytest.fixture
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if not found:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    return found
+
+
+def tried(promtool: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [promtool, "test", "rules", "rules.test.yml"], cwd=folder, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_prometheus_reads_the_files(promtool):
+    for words in (("check", "config", "prometheus.yml"), ("check", "rules", "rules.yml")):
+        subprocess.run([promtool, *words], cwd=MONITORING, check=True, capture_output=True)
+
+
+def test_every_alert_fires_and_stays_silent(promtool):
+    done = tried(promtool, MONITORING)
+    assert done.returncode == 0, done.stderr
+    cases = yaml.safe_load((MONITORING / "rules.test.yml").read_text())["tests"]
+    names = sorted(case["name"] for case in cases)
+    assert names == sorted(f"{alert} {word}" for alert in ALERTS for word in ("fires", "is silent"))
+
+
+@pytest.mark.parametrize("always", [True, False])
+def test_a_rule_that_always_or_never_fires_is_found(promtool, tmp_path, always):
+    """By the test that was written for it: those of the other rules go on to pass."""
+    shutil.copytree(MONITORING, tmp_path / "broken")
+    tests = yaml.safe_load((MONITORING / "rules.test.yml").read_text())
+    for alert in ALERTS:
+        rules = yaml.safe_load((MONITORING / "rules.yml").read_text())
+        broken = next(r for g in rules["groups"] for r in g["rules"] if r.get("alert") == alert)
+        broken |= {"expr": "vector(1)" if always else "vector(1) > 2", "for": "0s"}
+        (tmp_path / "broken" / "rules.yml").write_text(yaml.safe_dump(rules))
+        word = "is silent" if always else "fires"
+        case = [each for each in tests["tests"] if each["name"] == f"{alert} {word}"]
+        (tmp_path / "broken" / "rules.test.yml").write_text(
+            yaml.safe_dump({**tests, "tests": case})
+        )
+        assert tried(promtool, tmp_path / "broken").returncode != 0, alert
+
+
+def test_every_alert_says_what_it_is_and_has_its_heading():
+    headings = re.findall(r"^## (\w+)$", RUNBOOK.read_text(), re.M)
+    for name, rule in ALERTS.items():
+        assert name in headings
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+        assert rule["annotations"]["runbook_url"] == f"docs/WORKERS_RUNBOOK.md#{name.lower()}"
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Place]:
+    """The shop, on free ports."""
+    opened = Place(tmp_path / "shop")
+    shutil.copytree(SHOP, opened.folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    yield opened
+    opened.close()
+
+
+def test_what_the_rules_ask_for_is_what_workers_expose(place):
+    port = free_port()
+    place.start("run", "pricing", "--mode=events", f"--port={port}").says("running on port")
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        exposed = set(re.findall(r"^# TYPE (\S+)", answer.read().decode(), re.M))
+    exposed |= {f"{name}_bucket" for name in exposed} | OTHERS
+    texts = [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
+    names = set(re.findall(r"\b(?:worker|cron|process)_[a-z_]+\b", " ".join(texts)))
+    assert names - exposed == set()
+    assert len(names) >= 10
+
+
+def test_every_job_is_watched_by_one_line_of_its_rule(place):
+    patterns = re.findall(r'job=~"([^"]+)"', ALERTS["CronNotSucceeded"]["expr"])
+    jobs = json.loads(place.call("cron", "list", "--json")[1])
+    assert jobs
+    for job in jobs:
+        assert [bool(re.fullmatch(each, job["name"])) for each in patterns].count(True) == 1, job
+
+
+def commands() -> list[str]:
+    """The `workerkit` commands in the runbook's blocks, each once."""
+    blocks = re.findall(r"^```\n(.*?)^```", RUNBOOK.read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("workerkit ")})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_the_runbook_does_something(place, command):
+    words = command.split()[1:]
+    if words[0] == "run":
+        port = free_port()
+        place.start(*words, f"--port={port}").says("running on port")
+        return
+    for service in ("pricing", "catalog", "warehouse"):
+        assert place.call("db", "upgrade", service)[0] == 0
+    code, said = place.call(*words)
+    # 3 and 5 are answers, too: nothing runs here, and a check may say so.
+    assert code in (0, 3, 5), said
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisProcess]:
+    """One that keeps what it has when it is killed."""
+    started = RedisProcess("--appendfsync", "always", appendonly=True).start()
+    yield started
+    started.close()
+
+
+class Monitoring:
+    """A Prometheus and an Alertmanager of our own, with seconds in place of minutes."""
+
+    def __init__(self, folder: Path, place: Place, targets: dict[str, int], webhook: int) -> None:
+        self.port, alertmanager = free_port(), free_port()
+        rules: dict[str, Any] = yaml.safe_load((MONITORING / "rules.yml").read_text())
+        for group in rules["groups"]:
+            for rule in group["rules"]:
+                if "for" in rule:
+                    rule["for"] = "1s"
+        config: dict[str, Any] = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [
+            f"127.0.0.1:{alertmanager}"
+        ]
+        config["scrape_configs"] = [{
+            "job_name": "workers", "honor_labels": True, "static_configs": [
+                {"targets": [f"127.0.0.1:{port}"], "labels": {"service": "pricing", "mode": mode}}
+                for mode, port in targets.items()
+            ],
+        }]  # fmt: skip
+        manager: dict[str, Any] = yaml.safe_load((MONITORING / "alertmanager.yml").read_text())
+        manager["route"] |= {"group_wait": "0s", "group_interval": "1s"}
+        hook = manager["receivers"][0]["webhook_configs"][0]
+        hook["url"] = f"http://127.0.0.1:{webhook}/alerts"
+        for name, content in (("rules", rules), ("prometheus", config), ("alertmanager", manager)):
+            (folder / f"{name}.yml").write_text(yaml.safe_dump(content))
+        log = (folder / "log").open("wb")
+        self.processes = [
+            subprocess.Popen(words, cwd=folder, stdout=log, stderr=log)
+            for words in (
+                ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",
+                 f"--web.listen-address=127.0.0.1:{self.port}"],
+                ["prometheus-alertmanager", "--config.file=alertmanager.yml",
+                 "--storage.path=alerts", "--cluster.listen-address=",
+                 f"--web.listen-address=127.0.0.1:{alertmanager}"],
+            )
+        ]  # fmt: skip
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait(20)
+
+
+HOOK = """
+import http.server, json, sys
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        for alert in json.loads(body)["alerts"]:
+            print(alert["status"], alert["labels"]["alertname"], flush=True)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()
+"""
+"""Prints one line for each alert that arrives: firing or resolved, and its name."""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("prometheus") and shutil.which("prometheus-alertmanager")),
+    reason="no Prometheus or Alertmanager is installed",
+)
+@pytest.mark.timeout(180)
+def test_what_goes_wrong_arrives_at_the_webhook_and_resolves(place, tmp_path, own_redis):
+    events, hooked = free_port(), free_port()
+    urls = {"REDIS_URL": own_redis.url}
+    command = ("run", "pricing", "--mode=events", f"--port={events}")
+    worker = place.start(*command, **urls).says("running on port")
+    log = tmp_path / "hook"
+    (tmp_path / "hook.py").write_text(HOOK)
+    with log.open("wb") as file:
+        hook = subprocess.Popen([sys.executable, str(tmp_path / "hook.py"), str(hooked)],
+                                stdout=file, stderr=file)  # fmt: skip
+    monitoring = Monitoring(tmp_path, place, {"events": events}, hooked)
+    try:
+        arrived = log.read_text
+
+        worker.process.kill()
+        until(lambda: "firing WorkerDown" in arrived(), 60)
+        place.start(*command, **urls).says("running on port")
+        until(lambda: "resolved WorkerDown" in arrived(), 60)
+
+        own_redis.kill()
+        until(lambda: "firing WorkerDegraded" in arrived(), 60)
+        own_redis.start()
+        until(lambda: "resolved WorkerDegraded" in arrived(), 60)
+
+        wrong = ("publish", "warehouse.stock.updated", "--data", '{"wrong": 1}', "--force")
+        assert place.call(*wrong, **urls)[0] == 0
+        until(lambda: "firing DeadLettersPresent" in arrived(), 60)
+        letters = json.loads(place.call("dlq", "list", "--json", **urls)[1])
+        assert place.call("dlq", "drop", letters["letters"][0]["id"], "--yes", **urls)[0] == 0
+        until(lambda: "resolved DeadLettersPresent" in arrived(), 60)
+    finally:
+        monitoring.close()
+        hook.kill()
+        hook.wait(20)
