@@ -38,7 +38,7 @@ RULES = Rules(
         "pydantic": ["config", "events", "sidecar"],
         "pydantic_settings": ["config.settings"],
         "redis": ["connections", "transports.redis_streams"],
-        "rich": ["cli.show", "cli.show_chaos", "cli.show_load"],
+        "rich": ["cli.show", "cli.show_chaos", "cli.show_load", "cli.show_top"],
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],
         "starlette": ["observability", "sidecar", "dashboard"],

@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from ..errors import WorkerkitError
-from . import chaos, check, cron, db, demo, dlq, doctor, evaluate, events, loadtest, publish, status
+from . import (
+    chaos,
+    check,
+    cron,
+    db,
+    demo,
+    dlq,
+    doctor,
+    evaluate,
+    events,
+    loadtest,
+    publish,
+    status,
+    top,
+)
 from .group import Group
 
 app = typer.Typer(
@@ -104,6 +118,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(cron.app, name="cron")
 app.command()(status.status)
+app.command()(top.top)
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")

@@ -27,7 +27,8 @@ _LEAST = 8
 
 _COLOURS = {
     "ok": "green", "running": "green", "applied": "green", "succeeded": "green",
-    "warn": "yellow", "degraded": "yellow", "parked": "yellow", "waiting": "yellow",
+    "warn": "yellow", "degraded": "yellow", "paused": "yellow", "parked": "yellow",
+    "waiting": "yellow",
     "duplicate": "cyan", "foreign": "magenta",
     "fail": "red", "dead": "red", "stopped": "red", "failed": "red",
 }  # fmt: skip
@@ -112,7 +113,7 @@ def finding(level: str, name: str, fact: str, way_out: str) -> None:
     for width in (4, 24):
         grid.add_column(width=width, overflow="fold")
     grid.add_column(overflow="fold")
-    grid.add_row(Text(level, style=_COLOURS.get(level, "")), plain(name), plain(fact))
+    grid.add_row(Text(level, style=colour(level)), plain(name), plain(fact))
     if way_out:
         grid.add_row("", "", Text(f"-> {plain(way_out)}", style="dim"))
     _draw(console, grid)
@@ -156,6 +157,11 @@ def duration(seconds: float) -> str:
 def clock(seconds: float) -> str:
     """Epoch seconds as the local time of day, to the millisecond."""
     return datetime.fromtimestamp(seconds).strftime("%H:%M:%S.%f")[:-3]
+
+
+def colour(word: str) -> str:
+    """The style of a word that says how something is; empty for any other."""
+    return _COLOURS.get(word, "")
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -207,7 +213,7 @@ def _draw(console: Console, drawn: Table) -> None:
 
 
 def _cell(column: Column, text: str) -> Text:
-    return Text(text, style=_COLOURS.get(text, "") if column.word else "")
+    return Text(text, style=colour(text) if column.word else "")
 
 
 def _widths(columns: Sequence[Column], texts: Sequence[Sequence[str]], room: int) -> list[int]:
