@@ -17,7 +17,9 @@ from subprocess import run as call
 import orjson
 from redis import Redis
 
-from .run import FAST, PEERS, ROOT, SLOW, Servers, Watched, command, place, servers, worker
+from tests.redis_process import RedisProcess
+
+from .run import FAST, PEERS, ROOT, SLOW, Watched, command, place, redis_server, worker
 
 PATIENCE = 45.0
 """Seconds to wait for what was in work: longer than workerkit's lease of 30 s."""
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("--append", type=Path, help="e.g. docs/benchmarks.md")
     options = parser.parse_args()
     found: dict[tuple[str, int], list[Crash]] = {}
-    with servers() as server:
+    with redis_server() as server:
         for number in range(1, options.rounds + 1):
             for name in options.only:
                 for kind in (signal.SIGKILL, signal.SIGTERM):
@@ -57,10 +59,10 @@ def main() -> None:
             file.write(f"\n{text}")
 
 
-def ended(name: str, server: Servers, kind: signal.Signals) -> Crash:
+def ended(name: str, server: RedisProcess, kind: signal.Signals) -> Crash:
     """A backlog, a worker that is ended after a third of it, and another one."""
     events = PEERS[name][2]
-    with place(server, events) as environment, Redis.from_url(server.redis.url) as redis:
+    with place(name, server, events) as environment, Redis.from_url(server.url) as redis:
         call(command(name, "publish", "0"), cwd=ROOT, env=environment, check=True)
         with worker(name, environment) as first:
             first.wait(lambda: redis.xlen("price") >= events // 3)

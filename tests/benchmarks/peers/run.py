@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="e.g. docs/benchmarks.md")
     options = parser.parse_args()
     rows = {name: Row() for name in options.only}
-    with servers() as server:
+    with redis_server() as server:
         for number in range(1, options.rounds + 1):
             for name, row in rows.items():
                 try:
@@ -100,10 +100,10 @@ def main() -> None:
         options.write.write_text(text)
 
 
-def drain_doing_nothing(name: str, server: Servers) -> float:
+def drain_doing_nothing(name: str, server: RedisProcess) -> float:
     """Events a second of W0, between a twentieth of the backlog and all but a twentieth."""
     count = 2 * PEERS[name][2]
-    with place(server, count) as environment, Redis.from_url(server.redis.url) as redis:
+    with place(name, server, count) as environment, Redis.from_url(server.url) as redis:
         environment["BENCH_NOOP"] = "1"
         subprocess.run(command(name, "publish", "0"), cwd=ROOT, env=environment, check=True)
         with worker(name, environment) as watched:
@@ -120,10 +120,10 @@ def handled(redis: Redis) -> int:
     return int(redis.get("handled") or 0)
 
 
-def drain(name: str, server: Servers, row: Row) -> None:
+def drain(name: str, server: RedisProcess, row: Row) -> None:
     """A backlog, from the first follow-up to the last."""
     count = PEERS[name][2]
-    with place(server, count) as environment, Redis.from_url(server.redis.url) as redis:
+    with place(name, server, count) as environment, Redis.from_url(server.url) as redis:
         subprocess.run(command(name, "publish", "0"), cwd=ROOT, env=environment, check=True)
         with worker(name, environment) as watched:
             watched.wait(lambda: redis.xlen("price") > 0)
@@ -134,10 +134,10 @@ def drain(name: str, server: Servers, row: Row) -> None:
             row.rss.append(watched.rss)
 
 
-def at_pace(name: str, server: Servers, row: Row, seconds: int) -> None:
+def at_pace(name: str, server: RedisProcess, row: Row, seconds: int) -> None:
     """200 events a second, each timed from the moment it was due; the first second is warm-up."""
     rate, count = 200, 200 * (seconds + 1)
-    with place(server, count) as environment, Redis.from_url(server.redis.url) as redis:
+    with place(name, server, count) as environment, Redis.from_url(server.url) as redis:
         publisher = subprocess.Popen(command(name, "publish", str(rate)), cwd=ROOT, env=environment)
         with worker(name, environment) as watched:
             watched.wait(lambda: redis.xlen("price") >= count)
@@ -161,23 +161,27 @@ def due(fields: dict[bytes, bytes]) -> float:
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
-    """Redis and PostgreSQL of our own."""
-    redis, postgresql = RedisProcess(), PostgreSQL(fsync=True)
+def redis_server() -> Iterator[RedisProcess]:
+    """A Redis of our own."""
+    redis = RedisProcess()
     try:
-        postgresql.start()
-        yield Servers(redis.start(), postgresql)
+        yield redis.start()
     finally:
         redis.close()
-        postgresql.stop()
 
 
-@dataclass(frozen=True)
-class Servers:
-    """What the frameworks run on."""
-
-    redis: RedisProcess
-    postgresql: PostgreSQL
+@contextmanager
+def postgresql_for(name: str) -> Iterator[str]:
+    """The URL of an empty database, for the one that needs it: to the others it is a load."""
+    if name != "workerkit_postgresql":
+        yield ""
+        return
+    server = PostgreSQL(fsync=True)
+    server.start()
+    try:
+        yield server.fresh()
+    finally:
+        server.stop()
 
 
 def command(name: str, *arguments: str) -> list[str]:
@@ -186,16 +190,17 @@ def command(name: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def place(servers: Servers, count: int) -> Iterator[dict[str, str]]:
-    """Empty servers and an empty folder, as environment of a peer."""
-    servers.redis.command("FLUSHALL")
+def place(name: str, server: RedisProcess, count: int) -> Iterator[dict[str, str]]:
+    """Empty servers and an empty folder, as environment of peer *name*."""
+    server.command("FLUSHALL")
     folder = tempfile.mkdtemp(prefix="peers-")
     try:
-        yield {
-            **os.environ, "REDIS_URL": servers.redis.url, "BENCH_EVENTS": str(count),
-            "BENCH_POSTGRESQL": servers.postgresql.fresh(),
-            "BENCH_FOLDER": folder, "BENCH_DATABASE": f"sqlite:///{folder}/bench.db",
-        }  # fmt: skip
+        with postgresql_for(name) as url:
+            yield {
+                **os.environ, "REDIS_URL": server.url, "BENCH_EVENTS": str(count),
+                "BENCH_POSTGRESQL": url, "BENCH_FOLDER": folder,
+                "BENCH_DATABASE": f"sqlite:///{folder}/bench.db",
+            }  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
