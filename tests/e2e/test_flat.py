@@ -96,8 +96,9 @@ def test_stream_memory_and_open_files_stay_flat(folder, total, rate, capsys):
     )
     with capsys.disabled():
         sys.stdout.write(
-            f"\n  an hour at 500/s: RSS {memory.value:+.1f} MB ({memory.low:+.1f} to "
-            f"{memory.high:+.1f}), open files {files.value:+.1f}, stream {length.value:+.0f}\n"
+            f"\n  {total:,} events: RSS {watched.rss[-1]:.0f} MB, {watched.files[-1]} open files, "
+            f"at most {max(watched.length):,} entries; slopes in an hour at 500/s: RSS "
+            f"{memory.value:+.1f} MB, files {files.value:+.1f}, entries {length.value:+.0f}\n"
         )
     # Between two trims the stream holds what came meanwhile, and once more what was late.
     assert max(watched.length) < KEPT + 2 * rate * TIDY_PERIOD
