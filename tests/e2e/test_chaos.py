@@ -238,9 +238,10 @@ def test_results_go_to_files_that_others_read(place):
     assert (code, journal["status"], journal["deviated"]) == (0, "completed", False)
     assert journal["run"][0]["output"]["dead"] == 5
     assert [case.get("name") for case in suite] == ["poison-event"]
-    assert "poison-event: <span class=ok>pass</span>" in (
-        place.folder / "results/report.html"
-    ).read_text()
+    assert (
+        "poison-event: <span class=ok>pass</span>"
+        in (place.folder / "results/report.html").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", ["clock-jump", "kill-sidecar", "disk-full", "restart-all"])

@@ -42,7 +42,6 @@ class Publisher(threading.Thread):
         except BaseException as error:
             self.failure = error
 
-
     def _publish(self, broker: Broker, messages: list[Message]) -> None:
         """Until the broker has them, under the same ids, for a minute at most."""
         end = time.monotonic() + 60

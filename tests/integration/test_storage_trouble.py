@@ -19,8 +19,10 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.processes import Folder, until, without_privileges
+from workerkit.core.backoff import Retry
 from workerkit.errors import StorageError
 from workerkit.events.envelope import Event
+from workerkit.events.store import ParkedEvent
 from workerkit.transports.sqlite import SqliteTransport
 
 sqlite_only = pytest.mark.parametrize("world", ["sqlite"], indirect=True)
@@ -129,10 +131,21 @@ def test_a_retry_is_not_put_off_for_as_long_as_the_clock_was_set_back(world, clo
         write(self, payload, context)
 
     world.publish(order(1))
-    world.start(handle)
+    world.start(handle, attributes={"retry": Retry(attempts=3, first=3000.0, cap=3000.0)})
     world.until(lambda: "parked" in world.outcomes())
-    clock.step = -3600
+    clock.step = -86400
     world.until(lambda: world.applied() == [1])
+    assert attempts == [1, 2]
+
+
+def test_a_retry_that_waits_is_left_alone_until_it_is_due(world, clock):
+    due = time.time() + 100
+    uow = world.store.begin()
+    uow.park(ParkedEvent("orders", "web", "e1", "orders", b"", 1, "", "", due, False, 0.0))
+    uow.commit()
+    assert world.store.due("orders", 10, 30.0, longest=100.0) == []
+    clock.step = 101
+    assert [event.id for event in world.store.due("orders", 10, 30.0, longest=100.0)] == ["e1"]
 
 
 def test_a_lease_left_by_the_dead_lapses_although_the_clock_was_set_back(world, broker, clock):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _ARROWS = {"\x1b[A": "up", "\x1b[B": "down"}
+_KEY = re.compile(r"\x1b\[[0-9;]*[@-~]|.", re.DOTALL)
+"""A control sequence as ECMA-48 writes it, or one character."""
 
 
 @contextmanager
@@ -28,7 +32,8 @@ def keys() -> Iterator[Callable[[float], str]]:
         return
     try:
         tty.setcbreak(number)
-        yield lambda timeout: _read(number, timeout)
+        waiting: deque[str] = deque()
+        yield lambda timeout: _read(number, waiting, timeout)
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)
 
@@ -38,10 +43,14 @@ def _wait(timeout: float) -> str:
     return ""
 
 
-def _read(number: int, timeout: float) -> str:
+def _read(number: int, waiting: deque[str], timeout: float) -> str:
     import select  # noqa: PLC0415
 
-    if not select.select([number], [], [], timeout)[0]:
-        return ""
-    pressed = os.read(number, 8).decode(errors="replace")
-    return _ARROWS.get(pressed, pressed[:1])
+    if not waiting and select.select([number], [], [], timeout)[0]:
+        waiting.extend(split(os.read(number, 1024).decode(errors="replace")))
+    return waiting.popleft() if waiting else ""
+
+
+def split(typed: str) -> list[str]:
+    """The keys of what a terminal sent at once: fast typing arrives in one piece."""
+    return [_ARROWS.get(key, key) for key in _KEY.findall(typed)]

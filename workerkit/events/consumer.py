@@ -237,7 +237,8 @@ class EventConsumer(BaseWorker):
         self._parked_look = now + PARKED_LOOK
         if is_due:
             self.pipeline.next_due = math.inf
-        due = self.store.due(self.name, 100, self.lease)
+        longest = max(self.lease, self.pipeline.worker.retry.cap)
+        due = self.store.due(self.name, 100, self.lease, longest)
         if due:
             self._parked_look = now
             self.lanes.route([Item(parked=event) for event in due])

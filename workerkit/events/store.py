@@ -135,8 +135,12 @@ class Store(Protocol):
     def delete_outbox(self, ids: Sequence[int]) -> None:
         """Delete outbox rows that were sent."""
 
-    def due(self, consumer: str, limit: int, lease: float) -> list[ParkedEvent]:
-        """Lease parked events whose time has come, for *lease* seconds."""
+    def due(self, consumer: str, limit: int, lease: float, longest: float) -> list[ParkedEvent]:
+        """Lease parked events whose time has come, for *lease* seconds.
+
+        Nothing waits for more than *longest* seconds: a time that is clearly
+        further away was written before the clock was set back, and has come.
+        """
 
     def hold(self, events: Sequence[ParkedEvent], lease: float) -> None:
         """Keep parked events that are being worked on for another *lease* seconds."""

@@ -202,9 +202,7 @@ def _follow(
         if stop.wait(LOOK):
             return lags, INTERRUPTED
         now = time.monotonic()
-        new = sum(
-            watch.look(publishing.source, watch.oldest(publishing.sent)) for watch in watches
-        )
+        new = sum(watch.look(publishing.source, watch.oldest(publishing.sent)) for watch in watches)
         settled += new
         if new or not publishing.done.is_set():
             last = now

@@ -293,7 +293,8 @@ class Generator:
         cpu, wall = time.process_time() - self._cpu[0], time.monotonic() - self._cpu[1]
         return self._recorder.measured(
             rate=self.load.rate,
-            seconds=min(max(0.0, measured), self.load.duration) if self._ended
+            seconds=min(max(0.0, measured), self.load.duration)
+            if self._ended
             else self.load.duration,
             connections=self._most,
             cpu=cpu / wall if wall else 0.0,

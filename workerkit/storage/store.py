@@ -35,6 +35,11 @@ ORDER BY i.consumer
 """Hops from consumer to consumer: the inbox is ordered by consumer, and it is long."""
 
 
+CLOCK_SLACK = 60.0
+"""Seconds by which clocks may differ. A due time beyond what this clock could have
+given yet, and this, is from before it was set back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What one consumer did with one event.
@@ -99,8 +104,8 @@ class SqlStore:
         """Lease outbox rows past their due time for another outbox lease."""
         now = time.time()
         outbox = tables.outbox
-        # A time that this clock could not have given yet is from before it was set back.
-        overdue = or_(outbox.c.due < now, outbox.c.due > now + self.outbox_lease + 60.0)
+        unreal = now + self.outbox_lease + CLOCK_SLACK
+        overdue = or_(outbox.c.due < now, outbox.c.due > unreal)
         query = select(outbox.c.id, outbox.c.messages).where(overdue)
         query = query.order_by(outbox.c.id).limit(limit)
         if not self._any(query):
@@ -116,13 +121,12 @@ class SqlStore:
         with self.database.transaction() as connection:
             connection.execute(delete(tables.outbox).where(tables.outbox.c.id.in_(ids)))
 
-    def due(self, consumer: str, limit: int, lease: float) -> list[ParkedEvent]:
+    def due(self, consumer: str, limit: int, lease: float, longest: float) -> list[ParkedEvent]:
         """Lease parked events whose time has come by moving their due time."""
         now = time.time()
         parked = tables.parked
-        query = select(parked).where(
-            parked.c.consumer == consumer, parked.c.dead == 0, parked.c.due <= now
-        )
+        come = or_(parked.c.due <= now, parked.c.due > now + longest + CLOCK_SLACK)
+        query = select(parked).where(parked.c.consumer == consumer, parked.c.dead == 0, come)
         query = query.order_by(parked.c.due).limit(limit)
         if not self._any(query):
             return []

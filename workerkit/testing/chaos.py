@@ -1,10 +1,10 @@
 """Chaos in a project's own tests.
 
-    from workerkit.testing import chaos
+from workerkit.testing import chaos
 
-    def test_a_killed_worker_loses_nothing():
-        verdict = chaos.play("kill-worker", "pricing")
-        assert verdict.result == "pass", verdict.reasons
+def test_a_killed_worker_loses_nothing():
+    verdict = chaos.play("kill-worker", "pricing")
+    assert verdict.result == "pass", verdict.reasons
 """
 
 from __future__ import annotations

@@ -212,9 +212,7 @@ class Watched:
         self.process = process
         self.cpu = self.rss = 0.0
 
-    def wait(
-        self, fact: Callable[[], bool], timeout: float = 120.0, pause: float = 0.05
-    ) -> None:
+    def wait(self, fact: Callable[[], bool], timeout: float = 120.0, pause: float = 0.05) -> None:
         """Poll *fact*, with *pause* seconds in between."""
         end = time.monotonic() + timeout
         while not fact():
