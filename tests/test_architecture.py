@@ -23,7 +23,7 @@ RULES = Rules(
         ["project"],
         ["publisher", "process", "trigger"],
         ["story", "trial"],
-        ["testing"],
+        ["testing", "lookout"],
         ["cli"],
     ],
     # A mistyped name is answered alike for a setting and for a service.

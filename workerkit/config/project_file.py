@@ -47,6 +47,12 @@ class SidecarEntry(_Strict):
     pubsub: str = "pubsub"
 
 
+class DashboardEntry(_Strict):
+    """The page of `workerkit dev` and `workerkit dashboard`."""
+
+    port: Port = 8080
+
+
 class RequestEntry(_Strict):
     """A request that load tests send, *weight* times as often as one of weight 1."""
 
@@ -80,6 +86,7 @@ class ProjectFile(_Strict):
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dashboard: DashboardEntry = DashboardEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
     services: dict[str, ServiceEntry] = {}
 

@@ -36,6 +36,7 @@ class Environment(BaseSettings):
     log_format: Literal["json", "text"] | None = None
     dapr_api_token: str | None = None
     workerkit_data: str | None = None
+    workerkit_dashboard_token: str | None = None
     workerkit_probe: str | None = None
     """Set by chaos runs for their processes, see `chaos.probe`."""
 
