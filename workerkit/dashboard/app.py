@@ -141,7 +141,7 @@ def _changes(site: _Site, view: Callable[[Visit], Page]) -> Callable[[Request], 
         page = object()
         site.open_pages.add(page)
         try:
-            while not site.closing.is_set():
+            while True:
                 shown = await run_in_threadpool(site.show, view, site.visit(request, session))
                 now = {part.id: part.content for part in shown.parts if part.live}
                 changed = {id: html for id, html in now.items() if sent.get(id) != html}

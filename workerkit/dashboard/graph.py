@@ -158,7 +158,7 @@ def _box(box: Box) -> Html:
                 transform=f"translate({box.x:.1f},{box.y:.1f})")  # fmt: skip
     if not node.href:
         return group
-    return tag("a", group, href=node.href, aria_label=spoken, data_key=node.id)
+    return tag("a", group, href=node.href, data_key=node.id)
 
 
 def _edge(flow: Flow, boxes: Mapping[str, Box], down: bool) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from ..trial.judge import Demands
 from ..trial.place import LoadOf, opened_place
 from ..trial.topics import Published, load_topics
 from .kept import course_curves, past, second_curves
+
+log = logging.getLogger("workerkit.bench")
 
 FOLDER = "chaos"
 """Below the project's data folder."""
@@ -132,7 +135,9 @@ class Bench:
     def _run(self, running: _Running, work: Callable[[_Running], None]) -> None:
         try:
             work(running)
-        except (WorkerkitError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # the project's own code runs here too
+            if not isinstance(error, WorkerkitError | KeyboardInterrupt):
+                log.exception("a trial failed", extra={"trial": running.trial.id})
             why = str(error) or "it was stopped before it had begun"
             seconds = time.time() - running.trial.at
             self._failed = replace(running.trial, seconds=seconds, result="not proven",

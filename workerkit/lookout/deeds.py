@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..dashboard.model import Actions
 from ..dashboard.words import plural
 from ..errors import ConfigurationError, WorkerkitError
+from ..events.envelope import EVENT_TYPE
 from ..operate.jobs import find_job
 from ..operate.letters import Changed, drop, replay
-from ..publisher import plan, publish
+from ..publisher import SOURCE, plan, publish
 from ..trigger import trigger
+from .feed import Seen
 from .looks import Lookout
 
 WHO = "the dashboard"
@@ -45,9 +46,10 @@ def actions_on(lookout: Lookout) -> Actions:
 
 def _publish(lookout: Lookout, topic: str, data: Any) -> str:
     planned = plan(lookout.project, topic, data, force=True)
-    published = publish(lookout.project, replace(planned, data=data))
+    (sent,) = publish(lookout.project, planned).sent
+    lookout.feed.remember(Seen(topic, sent.id, SOURCE, sent.at, EVENT_TYPE, data))
     lookout.pulse.again()
-    return published.sent[0].id
+    return sent.id
 
 
 def _trigger(lookout: Lookout, name: str) -> str:

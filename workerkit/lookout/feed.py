@@ -81,6 +81,11 @@ class Feed(BaseWorker):
         found.sort(key=lambda delivery: delivery.published)
         self._take([_seen(delivery) for delivery in found])
 
+    def remember(self, seen: Seen) -> None:
+        """Know *seen* at once, and even if the sample leaves it out: we have published it."""
+        with self._lock:
+            self._events[seen.source, seen.id] = seen
+
     def _new(self, topic: str) -> list[Delivery]:
         if topic not in self._after:
             page = self._browser.latest(topic, KEPT // 10)

@@ -45,26 +45,16 @@ def _latest(folder: Path, pattern: str) -> list[Path]:
 
 
 def _journal(path: Path) -> list[Trial]:
-    """The scenario that `chaos.journal` wrote to *path*."""
+    """The scenario that `chaos.journal` wrote to *path*; none when it is none of ours."""
     try:
         (activity,) = orjson.loads(path.read_bytes())["run"]
-        began = datetime.fromisoformat(activity["start"]).timestamp()
-        verdict = activity["output"]
-        course = [Seen(**each) for each in verdict["course"]]
-        faults = [(f["began"], f["ended"], f["name"]) for f in verdict["faults"]]
-        return [
-            played_trial(path.parent.name, activity["name"], began, activity["duration"], verdict,
-                         course, faults)
-        ]  # fmt: skip
+        return [_played(path.parent.name, activity)]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
-def played_trial(
-    id: str, name: str, began: float, seconds: float, verdict: Mapping[str, Any],
-    course: Sequence[Seen], faults: Sequence[Band],
-) -> Trial:  # fmt: skip
-    """A scenario and its verdict."""
+def _played(id: str, activity: Mapping[str, Any]) -> Trial:
+    verdict = activity["output"]
     figures = [("published", f"{verdict['confirmed']:,}"), ("applied", f"{verdict['applied']:,}"),
                ("dead", f"{verdict['dead']:,}"), ("lost", f"{verdict['lost']:,}"),
                ("done twice", f"{verdict['duplicated']:,}"),
@@ -73,8 +63,19 @@ def played_trial(
     figures += [(n, duration(verdict[key])) for n, key in times if verdict[key] is not None]
     if verdict["api_asked"]:
         figures.append(("API errors", f"{verdict['api_errors']:,} of {verdict['api_asked']:,}"))
-    return Trial(id, "chaos", name, began, seconds, verdict["result"], "",
-                 tuple(verdict["reasons"]), tuple(figures), course_curves(course, faults))  # fmt: skip  # noqa: E501
+    course = [Seen(**each) for each in verdict["course"]]
+    faults = [(fault["began"], fault["ended"], fault["name"]) for fault in verdict["faults"]]
+    return Trial(
+        id=id,
+        kind="chaos",
+        title=activity["activity"]["name"],
+        at=datetime.fromisoformat(activity["start"]).timestamp(),
+        seconds=activity["duration"],
+        result=verdict["result"],
+        reasons=tuple(verdict["reasons"]),
+        figures=tuple(figures),
+        curves=course_curves(course, faults),
+    )
 
 
 def load_trial(run: Run) -> Trial:

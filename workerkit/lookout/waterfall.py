@@ -12,7 +12,7 @@ import orjson
 
 from ..dashboard.model import EventLine, Line, Step, Story, Tone
 from ..dashboard.words import event_path, plural
-from ..events.envelope import derived_id
+from ..events.envelope import derived_id, moment
 from ..operate.said import SaidLine, recorded, said_about, said_between
 from ..project import Project
 from ..storage import dead_letters
@@ -25,8 +25,8 @@ _MOST_FOLLOW_UPS = 20
 _TEXT = re.compile(r"^(?P<time>\S+) (?P<level>[A-Z]+) +(?P<event>.*?)(?:  (?P<fields>\S+=.*))?$")
 """A line as `TextFormatter` writes it."""
 
-_BEFORE = 0.05
-"""Seconds before an attempt began in which a line may be read that belongs to it."""
+_AROUND = 0.1
+"""Seconds around an attempt in which a line may be read that belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +136,13 @@ def _attempt(line: SaidLine) -> Attempt | None:
     told = _fields(line.text)
     if not {"worker", "event_id", "attempt", "duration_s"} <= told.keys():
         return None
+    service = line.who.partition(" ")[0]
     outcome = {"event given up on": "dead", "event failed and will be tried again": "parked"}
     text = str(told.get("event", ""))
-    seconds = float(told["duration_s"])
+    ended = moment(told.get("ts")) or line.at
     return Attempt(
-        str(told["worker"]), int(told["attempt"]), line.at - seconds, line.at,
+        f"{service}/{told['worker']}", int(told["attempt"]),
+        ended - float(told["duration_s"]), ended,
         outcome.get(text, text.removeprefix("event ")), str(told.get("error", "")),
     )  # fmt: skip
 
@@ -165,7 +167,7 @@ def _log(data: Path, about: Sequence[SaidLine], attempts: Sequence[Attempt]) -> 
     for line in about:
         told = _attempt(line)
         if told is not None:
-            for each in said_between(data, line.who, told.began - _BEFORE, told.ended):
+            for each in said_between(data, line.who, told.began - _AROUND, line.at):
                 found[each.at, each.who, each.text] = each
     return [Line(at, who, shown(text)) for at, who, text in sorted(found)]
 
