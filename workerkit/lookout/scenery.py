@@ -139,10 +139,13 @@ def _flows(beat: Beat, feed: Feed, wiring: Wiring) -> Iterable[Flow]:
     for source, topic in feed.flows():
         start = f"service {source}" if source in services else f"source {source}"
         yield Flow(start, f"topic {topic}", published.get((source, topic), 0.0), topic in sampled)
-    settled: dict[tuple[str, str], float] = {}
+    topics = {(service, worker): topic for service, worker, topic in wiring.workers}
+    settled: dict[tuple[str, str], float | None] = {
+        (topic, service): None for service, _, topic in wiring.workers
+    }
     for row in beat.scene.rows:
-        if row.rate is not None:
-            pair = (row.service, row.name)
-            settled[pair] = settled.get(pair, 0.0) + row.rate
-    for service, worker, topic in wiring.workers:
-        yield Flow(f"topic {topic}", f"service {service}", settled.get((service, worker)))
+        pair = (topics.get((row.service, row.name), ""), row.service)
+        if row.rate is not None and pair in settled:
+            settled[pair] = (settled[pair] or 0.0) + row.rate
+    for (topic, service), settling in settled.items():
+        yield Flow(f"topic {topic}", f"service {service}", settling)

@@ -9,8 +9,8 @@ from ..model import Overview, WorkerLine
 from ..visit import Page, Part, Visit
 from ..words import NONE, breakable, chip, duration, plural, rate
 
-_SHOWN = 60
-"""Lines of workers that are shown at once; the rest is behind a click."""
+_SHOWN = 40
+"""Workers that are shown, what is wrong first; all of them are behind a link."""
 
 
 def overview(visit: Visit) -> Page:
@@ -22,7 +22,7 @@ def overview(visit: Visit) -> Page:
             Part("troubles", _troubles(seen)),
             Part("figures", _figures(seen)),
             Part("system", _system(seen)),
-            Part("workers", _workers(seen)),
+            Part("workers", _workers(seen, every="workers" in visit.query)),
         ),
     )
 
@@ -72,16 +72,15 @@ def _system(seen: Overview) -> Html:
     )  # fmt: skip
 
 
-def _workers(seen: Overview) -> Html:
-    first, rest = seen.workers[:_SHOWN], seen.workers[_SHOWN:]
-    if not first:
+def _workers(seen: Overview, *, every: bool) -> Html:
+    shown = seen.workers if every else seen.workers[:_SHOWN]
+    if not shown:
         hint = "Start them: `workerkit dev`, or `workerkit run`."
         return tag("section", tag("h2", "Workers"), tag("p", hint, class_="quiet"))
-    more = None
-    if rest:
-        more = tag("details", tag("summary", f"{len(rest):,} more"), _table(rest),
-                   data_key="more workers")  # fmt: skip
-    return tag("section", tag("h2", "Workers"), _table(first), more)
+    link = None
+    if len(shown) < len(seen.workers):
+        link = tag("p", tag("a", f"Show all {len(seen.workers):,}", href="/?workers=all"))
+    return tag("section", tag("h2", "Workers"), _table(shown), link)
 
 
 def _table(workers: tuple[WorkerLine, ...]) -> Html:
