@@ -47,9 +47,10 @@ def test_a_way_that_comes_back_ends():
     assert sorted(ranks(nodes(*"abc"), flows("ab", "bc", "ca", "bb")).values()) == [0, 1, 2]
 
 
-def test_what_is_not_connected_comes_last():
-    rows = ordered(nodes(*"xab"), flows("ab"))
-    assert [[node.id for node in row] for row in rows] == [["a"], ["b"], ["x"]]
+def test_within_a_rank_a_node_is_near_to_what_it_is_connected_with():
+    rows = ordered(nodes(*"abcxyz"), flows("az", "bx", "cy"))
+    before, after = ("".join(node.id for node in row) for row in rows)
+    assert after == before.translate(str.maketrans("abc", "zxy"))
 
 
 @pytest.mark.parametrize("down", [False, True])

@@ -13,7 +13,10 @@ from .html import Html, tag
 from .model import Flow, Node, Overview
 from .words import rate
 
-_SIZES = {"service": (178, 84), "topic": (206, 34), "source": (120, 34)}
+_SIZES = {"topic": (206, 34), "source": (120, 34)}
+_WIDE, _HEAD, _FACT, _SPARK = 178, 42, 17, 32
+"""Of a service: its width, and the heights of its name, of each fact, and of its curve."""
+
 _GAP, _RANK_GAP, _EDGE = 22, 84, 12
 _ABREAST = 2
 """Nodes beside each other on a small screen."""
@@ -57,11 +60,8 @@ def ranks(nodes: Sequence[Node], flows: Sequence[Flow]) -> dict[str, int]:
 
 
 def ordered(nodes: Sequence[Node], flows: Sequence[Flow]) -> list[list[Node]]:
-    """The nodes by rank, near to what they are connected with; those without any flow come last."""
+    """The nodes by rank; within one near to what they are connected with."""
     rank = ranks(nodes, flows)
-    ends = {id for flow in flows for id in (flow.start, flow.end)}
-    last = max(rank.values(), default=-1) + 1
-    rank.update({node.id: last for node in nodes if node.id not in ends})
     rows: list[list[Node]] = [[] for _ in range(max(rank.values(), default=-1) + 1)]
     for node in nodes:
         rows[rank[node.id]].append(node)
@@ -88,10 +88,10 @@ def layout(rows: Sequence[Sequence[Node]], *, down: bool) -> tuple[list[Box], fl
     depth = float(_EDGE)
     breadth = max((sum(_extent(n, down) + _GAP for n in row) - _GAP for row in rows), default=0)
     for row in rows:
-        thick = max(_SIZES[node.kind][down] for node in row)
+        thick = max(_size(node)[down] for node in row)
         along = _EDGE + (breadth - sum(_extent(n, down) + _GAP for n in row) + _GAP) / 2
         for node in row:
-            width, height = _SIZES[node.kind]
+            width, height = _size(node)
             across = depth + (thick - (height if down else width)) / 2
             x, y = (along, across) if down else (across, along)
             boxes.append(Box(node, x, y, width, height))
@@ -104,17 +104,26 @@ def layout(rows: Sequence[Sequence[Node]], *, down: bool) -> tuple[list[Box], fl
 
 def _extent(node: Node, down: bool) -> float:
     """How much room a node takes beside its neighbours."""
-    width, height = _SIZES[node.kind]
+    width, height = _size(node)
     return width if down else height
+
+
+def _size(node: Node) -> tuple[int, int]:
+    if node.kind != "service":
+        return _SIZES[node.kind]
+    return _WIDE, _HEAD + _FACT * len(node.facts) + (_SPARK if len(node.trend) > 1 else 0)
 
 
 def graph(overview: Overview) -> Html:
     """Both drawings."""
-    rows = ordered(overview.nodes, overview.flows)
-    narrow = [row[n : n + _ABREAST] for row in rows for n in range(0, len(row), _ABREAST)]
+    ends = {id for flow in overview.flows for id in (flow.start, flow.end)}
+    alone = [node for node in overview.nodes if node.id not in ends]
+    rows = ordered([node for node in overview.nodes if node.id in ends], overview.flows)
+    wide = [[*rows[0], *alone], *rows[1:]] if rows else [alone]
+    narrow = [row[n : n + _ABREAST] for row in (*rows, alone) for n in range(0, len(row), _ABREAST)]
     return tag(
         "div",
-        _drawing(rows, overview.flows, down=False),
+        _drawing(wide, overview.flows, down=False),
         _drawing(narrow, overview.flows, down=True),
         class_="graph",
     )

@@ -54,7 +54,7 @@ def tell(project: Project, feed: Feed, seen: Seen, topics: Sequence[str]) -> Sto
         steps += _follow_ups(feed, seen, consumer, topics)
     steps.sort(key=lambda step: (step.began, step.ended))
     event = event_line(seen, _state(settled))
-    return Story(event, tuple(steps), tuple(_log(project.data, about, attempts)),
+    return Story(event, tuple(steps), tuple(_log(project.data, about)),
                  recorded(project.data))  # fmt: skip
 
 
@@ -161,14 +161,18 @@ def _fields(text: str) -> dict[str, Any]:
     return {"event": match["event"], **dict(pairs)}
 
 
-def _log(data: Path, about: Sequence[SaidLine], attempts: Sequence[Attempt]) -> list[Line]:
-    """Lines about the event, and what else its process said while it handled it."""
+def _log(data: Path, about: Sequence[SaidLine]) -> list[Line]:
+    """Lines about the event, and what else its process said while it handled it.
+
+    Left out is what names another event.
+    """
     found = {(line.at, line.who, line.text): line for line in about}
     for line in about:
         told = _attempt(line)
         if told is not None:
             for each in said_between(data, line.who, told.began - _AROUND, line.at):
-                found[each.at, each.who, each.text] = each
+                if "event_id" not in _fields(each.text):
+                    found[each.at, each.who, each.text] = each
     return [Line(at, who, shown(text)) for at, who, text in sorted(found)]
 
 

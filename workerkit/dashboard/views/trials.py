@@ -8,7 +8,9 @@ from ..drawing import curve
 from ..html import Html, join, tag
 from ..model import Offer, Trial
 from ..visit import Page, Part, Visit
-from ..words import chip, duration, moment
+from ..words import TONES, chip, duration, moment
+
+_WORDS = {"pass": "It held.", "fail": "It did not hold.", "not proven": "Not proven."}
 
 
 def trials(visit: Visit) -> Page:
@@ -87,7 +89,8 @@ def trial(visit: Visit) -> Page:
         return Page("Run", (Part("gone", gone, live=False),), 404)
     reasons = tag("ul", [tag("li", each) for each in found.reasons]) if found.reasons else None
     whole = join(
-        tag("p", chip(found.result), " ", moment(found.at, day=True), class_="lead small"),
+        tag("p", _WORDS.get(found.result, found.result), class_=f"lead {TONES[found.result]}"),
+        tag("p", chip(found.result), " ", moment(found.at, day=True), class_="times"),
         reasons, _figures(found), [curve(each) for each in found.curves],
     )  # fmt: skip
     return Page(found.title, (Part("trial", whole, live=False),))
