@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 import yaml
 
+from tests.promql import asked, exposed, not_there
 from tests.redis_process import RedisProcess
 from tests.shops import free_port
 from tests.started import Place, until
@@ -25,9 +25,6 @@ RUNBOOK = SHOP / "docs" / "WORKERS_RUNBOOK.md"
 
 RULES = yaml.safe_load((MONITORING / "rules.yml").read_text())
 ALERTS = {rule["alert"]: rule for g in RULES["groups"] for rule in g["rules"] if "alert" in rule}
-
-OTHERS = {"up", "process_resident_memory_bytes"}
-"""Metrics that Prometheus itself makes, or that only Linux has."""
 
 
 @pytest.fixture
@@ -76,6 +73,25 @@ def test_a_rule_that_always_or_never_fires_is_found(promtool, tmp_path, always):
         assert tried(promtool, tmp_path / "broken").returncode != 0, alert
 
 
+@pytest.mark.parametrize("half", ["first", "second"])
+def test_an_alert_that_looks_through_one_window_alone_is_found(promtool, tmp_path, half):
+    """Any blip of an event's age is long for its short window: there the long one is not tried."""
+    shutil.copytree(MONITORING, tmp_path / "broken")
+    tests = yaml.safe_load((MONITORING / "rules.test.yml").read_text())
+    for alert in [name for name in ALERTS if "Budget" in name]:
+        if half == "second" and alert.startswith("EventAge"):
+            continue
+        rules = yaml.safe_load((MONITORING / "rules.yml").read_text())
+        broken = next(r for g in rules["groups"] for r in g["rules"] if r.get("alert") == alert)
+        broken["expr"] = broken["expr"].split(" and ")[half == "second"]
+        (tmp_path / "broken" / "rules.yml").write_text(yaml.safe_dump(rules))
+        case = [each for each in tests["tests"] if each["name"] == f"{alert} is silent"]
+        (tmp_path / "broken" / "rules.test.yml").write_text(
+            yaml.safe_dump({**tests, "tests": case})
+        )
+        assert tried(promtool, tmp_path / "broken").returncode != 0, alert
+
+
 def test_every_alert_says_what_it_is_and_has_its_heading():
     headings = re.findall(r"^## (\w+)$", RUNBOOK.read_text(), re.M)
     for name, rule in ALERTS.items():
@@ -94,16 +110,23 @@ def place(tmp_path) -> Iterator[Place]:
     opened.close()
 
 
-def test_what_the_rules_ask_for_is_what_workers_expose(place):
+def exprs() -> list[str]:
+    return [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
+
+
+def test_what_the_rules_ask_for_is_what_a_process_exposes(place):
     port = free_port()
-    place.start("run", "pricing", "--mode=events", f"--port={port}").says("running on port")
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        exposed = set(re.findall(r"^# TYPE (\S+)", answer.read().decode(), re.M))
-    exposed |= {f"{name}_bucket" for name in exposed} | OTHERS
-    texts = [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
-    names = set(re.findall(r"\b(?:worker|cron|process)_[a-z_]+\b", " ".join(texts)))
-    assert names - exposed == set()
-    assert len(names) >= 10
+    place.start("run", "pricing", "--mode=inline", f"--port={port}").says("running on port")
+    found = exposed(port)
+    assert not_there(exprs(), found) == []
+    assert len(asked(exprs())) >= 15
+    renamed = [text.replace("http_request_", "http_requests_") for text in exprs()]
+    assert not_there(renamed, found) == [
+        "http_requests_duration_seconds_bucket", "http_requests_duration_seconds_bucket{le}",
+        "http_requests_duration_seconds_bucket{status}", "http_requests_duration_seconds_count",
+    ]  # fmt: skip
+    relabelled = [text.replace("job)", "task)").replace("status!", "code!") for text in exprs()]
+    assert not_there(relabelled, found) == ["by task", "http_request_duration_seconds_bucket{code}"]
 
 
 def test_every_job_is_watched_by_one_line_of_its_rule(place):
