@@ -9,6 +9,14 @@ from tests.redis_process import RedisProcess
 from tests.servers import PostgreSQL
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of single tests."""
+    parser.addoption(
+        "--alerts-table", metavar="FILE",
+        help="try every fault that an alert is for, and write what was measured to FILE",
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A PostgreSQL server; the test is skipped where none is installed."""

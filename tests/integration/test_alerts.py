@@ -6,25 +6,20 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.monitoring import ALERTS, RULES
+from tests.monitoring import FILES as MONITORING
 from tests.promql import asked, exposed, not_there
-from tests.redis_process import RedisProcess
 from tests.shops import free_port
-from tests.started import Place, until
+from tests.started import Place
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
-MONITORING = SHOP / "deploy" / "monitoring"
 RUNBOOK = SHOP / "docs" / "WORKERS_RUNBOOK.md"
-
-RULES = yaml.safe_load((MONITORING / "rules.yml").read_text())
-ALERTS = {rule["alert"]: rule for g in RULES["groups"] for rule in g["rules"] if "alert" in rule}
 
 
 @pytest.fixture
@@ -156,116 +151,3 @@ def test_every_command_of_the_runbook_does_something(place, command):
     code, said = place.call(*words)
     # 3 and 5 are answers, too: nothing runs here, and a check may say so.
     assert code in (0, 3, 5), said
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisProcess]:
-    """One that keeps what it has when it is killed."""
-    started = RedisProcess("--appendfsync", "always", appendonly=True).start()
-    yield started
-    started.close()
-
-
-class Monitoring:
-    """A Prometheus and an Alertmanager of our own, with seconds in place of minutes."""
-
-    def __init__(self, folder: Path, place: Place, targets: dict[str, int], webhook: int) -> None:
-        self.port, alertmanager = free_port(), free_port()
-        rules: dict[str, Any] = yaml.safe_load((MONITORING / "rules.yml").read_text())
-        for group in rules["groups"]:
-            for rule in group["rules"]:
-                if "for" in rule:
-                    rule["for"] = "1s"
-        config: dict[str, Any] = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [
-            f"127.0.0.1:{alertmanager}"
-        ]
-        config["scrape_configs"] = [{
-            "job_name": "workers", "honor_labels": True, "static_configs": [
-                {"targets": [f"127.0.0.1:{port}"], "labels": {"service": "pricing", "mode": mode}}
-                for mode, port in targets.items()
-            ],
-        }]  # fmt: skip
-        manager: dict[str, Any] = yaml.safe_load((MONITORING / "alertmanager.yml").read_text())
-        manager["route"] |= {"group_wait": "0s", "group_interval": "1s"}
-        hook = manager["receivers"][0]["webhook_configs"][0]
-        hook["url"] = f"http://127.0.0.1:{webhook}/alerts"
-        for name, content in (("rules", rules), ("prometheus", config), ("alertmanager", manager)):
-            (folder / f"{name}.yml").write_text(yaml.safe_dump(content))
-        log = (folder / "log").open("wb")
-        self.processes = [
-            subprocess.Popen(words, cwd=folder, stdout=log, stderr=log)
-            for words in (
-                ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",
-                 f"--web.listen-address=127.0.0.1:{self.port}"],
-                ["prometheus-alertmanager", "--config.file=alertmanager.yml",
-                 "--storage.path=alerts", "--cluster.listen-address=",
-                 f"--web.listen-address=127.0.0.1:{alertmanager}"],
-            )
-        ]  # fmt: skip
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait(20)
-
-
-HOOK = """
-import http.server, json, sys
-
-class Hook(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        for alert in json.loads(body)["alerts"]:
-            print(alert["status"], alert["labels"]["alertname"], flush=True)
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *arguments):
-        pass
-
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()
-"""
-"""Prints one line for each alert that arrives: firing or resolved, and its name."""
-
-
-@pytest.mark.skipif(
-    not (shutil.which("prometheus") and shutil.which("prometheus-alertmanager")),
-    reason="no Prometheus or Alertmanager is installed",
-)
-@pytest.mark.timeout(180)
-def test_what_goes_wrong_arrives_at_the_webhook_and_resolves(place, tmp_path, own_redis):
-    events, hooked = free_port(), free_port()
-    urls = {"REDIS_URL": own_redis.url}
-    command = ("run", "pricing", "--mode=events", f"--port={events}")
-    worker = place.start(*command, **urls).says("running on port")
-    log = tmp_path / "hook"
-    (tmp_path / "hook.py").write_text(HOOK)
-    with log.open("wb") as file:
-        hook = subprocess.Popen([sys.executable, str(tmp_path / "hook.py"), str(hooked)],
-                                stdout=file, stderr=file)  # fmt: skip
-    monitoring = Monitoring(tmp_path, place, {"events": events}, hooked)
-    try:
-        arrived = log.read_text
-
-        worker.process.kill()
-        until(lambda: "firing WorkerDown" in arrived(), 60)
-        place.start(*command, **urls).says("running on port")
-        until(lambda: "resolved WorkerDown" in arrived(), 60)
-
-        own_redis.kill()
-        until(lambda: "firing WorkerDegraded" in arrived(), 60)
-        own_redis.start()
-        until(lambda: "resolved WorkerDegraded" in arrived(), 60)
-
-        wrong = ("publish", "warehouse.stock.updated", "--data", '{"wrong": 1}', "--force")
-        assert place.call(*wrong, **urls)[0] == 0
-        until(lambda: "firing DeadLettersPresent" in arrived(), 60)
-        letters = json.loads(place.call("dlq", "list", "--json", **urls)[1])
-        assert place.call("dlq", "drop", letters["letters"][0]["id"], "--yes", **urls)[0] == 0
-        until(lambda: "resolved DeadLettersPresent" in arrived(), 60)
-    finally:
-        monitoring.close()
-        hook.kill()
-        hook.wait(20)
