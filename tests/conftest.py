@@ -13,6 +13,14 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of single tests."""
+    parser.addoption(
+        "--alerts-table", metavar="FILE",
+        help="try every fault that an alert is for, and write what was measured to FILE",
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A PostgreSQL server; the test is skipped where none is installed."""

@@ -33,7 +33,11 @@ RULES = Rules(
         "dapr": ["transports.dapr"],
         "httptools": ["loadtest"],
         "copier": ["scaffold"],
-        "prometheus_client": ["observability.metrics", "observability.merged"],
+        "prometheus_client": [
+            "observability.metrics",
+            "observability.merged",
+            "observability.requests",
+        ],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],

@@ -30,6 +30,7 @@ from .observability.admin import admin_app, beside
 from .observability.health import Health, Tally, WorkerHealth, consumer_health, job_health
 from .observability.logs import LogHook
 from .observability.metrics import Metrics
+from .observability.requests import Requests
 from .observability.server import HttpServer
 from .observability.trigger import trigger_route
 from .project import Project
@@ -286,7 +287,9 @@ class Process:
         app = admin_app(self.health, self.live, self.metrics, more=more)
         if with_api:
             assert self.service.api is not None
-            app = beside(self.service.api(), app)
+            requests = Requests(self.service.api())
+            self.metrics.add(requests)
+            app = beside(requests, app)
         threads = self.project.file.services[self.name].api_threads
         host = self.project.environment.worker_host
         return HttpServer(f"{self.name}/http", app, host, port, threads)

@@ -22,6 +22,7 @@ from . import (
     evaluate,
     events,
     loadtest,
+    monitoring,
     publish,
     status,
     top,
@@ -126,6 +127,7 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.add_typer(monitoring.app, name="monitoring")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
