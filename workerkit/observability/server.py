@@ -17,6 +17,14 @@ from ..errors import StartStopError
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+def names_of(host: str) -> frozenset[str] | None:
+    """The names that a server on *host* answers to: local ones, None (any) beyond loopback.
+
+    In a container a probe comes with the pod's address, a scraper with the service's name.
+    """
+    return LOOPBACK if host in LOOPBACK else None
+
+
 class HttpServer(BaseWorker):
     """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which.
 
