@@ -20,7 +20,7 @@ RULES = Rules(
         ["events", "cron"],
         ["transports", "state", "storage", "observability"],
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
-        ["project"],
+        ["project", "app_port"],
         ["publisher", "process", "trigger"],
         ["story", "trial"],
         ["testing"],

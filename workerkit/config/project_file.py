@@ -47,6 +47,12 @@ class SidecarEntry(_Strict):
     pubsub: str = "pubsub"
 
 
+class DaprEntry(_Strict):
+    """How events come from a Dapr sidecar: it calls us over HTTP, or we hold a gRPC stream."""
+
+    receive: Literal["http", "stream"] = "http"
+
+
 class RequestEntry(_Strict):
     """A request that load tests send, *weight* times as often as one of weight 1."""
 
@@ -74,12 +80,13 @@ class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
     name: str = "project"
-    transport: Literal["sqlite", "redis"] | None = None
+    transport: Literal["sqlite", "redis", "dapr"] | None = None
     """None means: redis where REDIS_URL or `redis` names a server, else sqlite."""
     redis: str | None = None
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
     services: dict[str, ServiceEntry] = {}
 

@@ -17,13 +17,25 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class HttpServer(BaseWorker):
-    """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which."""
+    """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which.
 
-    def __init__(self, name: str, app: Any, host: str = "127.0.0.1", port: int = 0) -> None:
+    An idle connection is kept for *keep_alive* seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: Any,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        keep_alive: int = 5,
+    ) -> None:
         super().__init__(name)
         self.app = app
         self.host = host
         self.port = port
+        self.keep_alive = keep_alive
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
 
@@ -40,6 +52,7 @@ class HttpServer(BaseWorker):
         config = uvicorn.Config(
             self.app, http="httptools", loop="asyncio", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=10,
+            timeout_keep_alive=self.keep_alive,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         super().start()

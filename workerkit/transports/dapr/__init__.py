@@ -1,0 +1,8 @@
+"""Events by way of a Dapr sidecar."""
+
+from __future__ import annotations
+
+from .callbacks import BODY_LIMIT
+from .transport import DaprOptions, DaprTransport
+
+__all__ = ["BODY_LIMIT", "DaprOptions", "DaprTransport"]
