@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +12,7 @@ from ..errors import ConfigurationError
 from .project_file import ProjectFile, first_problem
 
 Mode = Literal["api", "events", "cron", "all", "inline"]
+Read = TypeVar("Read", bound=BaseSettings)
 LOCAL_REDIS = "redis://127.0.0.1:6379/0"
 """Where a project that asks for redis without naming a server finds it."""
 
@@ -54,8 +55,17 @@ def read_environment() -> Environment:
     Raises:
         ConfigurationError: A variable does not fit; the message names it.
     """
+    return read(Environment)
+
+
+def read(kind: type[Read]) -> Read:
+    """The settings of *kind*, as the environment has them.
+
+    Raises:
+        ConfigurationError: A variable does not fit; the message names it.
+    """
     try:
-        return Environment()
+        return kind()
     except ValidationError as error:
         name, _, rest = first_problem(error).partition(":")
         raise ConfigurationError(f"environment variable {name.upper()}:{rest}") from None
