@@ -36,7 +36,7 @@ RULES = Rules(
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
-        "pydantic_settings": ["config.settings"],
+        "pydantic_settings": ["config.settings", "config.sidecar"],
         "redis": ["connections", "transports.redis_streams"],
         "rich": ["cli.show", "cli.show_chaos", "cli.show_load", "cli.show_top"],
         "schedule": ["cron"],

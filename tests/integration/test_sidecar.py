@@ -19,7 +19,7 @@ import pytest
 from workerkit.core.supervisor import Supervisor
 from workerkit.errors import StorageError
 from workerkit.events.transport import Message
-from workerkit.sidecar import Sidecar
+from workerkit.sidecar import PubSub, Sidecar
 from workerkit.sidecar.publisher import Publisher
 from workerkit.transports.memory import MemoryTransport
 from workerkit.transports.sqlite import SqliteTransport
@@ -34,7 +34,7 @@ class World:
 
     def __init__(self, transport: SqliteTransport, token: str | None = None) -> None:
         self.transport = transport
-        self.sidecar = Sidecar(transport, app_id="app-a", port=0, token=token)
+        self.sidecar = Sidecar([PubSub("pubsub", transport)], app_id="app-a", port=0, token=token)
         self.sidecar.start()
 
     def ask(

@@ -110,12 +110,20 @@ def dev(
 @app.command()
 def sidecar(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    app_id: Annotated[str | None, typer.Option(help="Whose events it takes: their group.")] = None,
+    app_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where the app takes its events.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Lose, repeat and delay events as Dapr does.")
+    ] = False,
     tied: Tied = False,
 ) -> None:
-    """Serve Dapr's publish API alone. Example: workerkit sidecar --port=3500"""
-    from .dev import run_sidecar  # noqa: PLC0415
+    """Serve Dapr's API alone. Example: workerkit sidecar --app-id=pricing --app-port=8102"""
+    from .sidecar import Request, run  # noqa: PLC0415
 
-    raise typer.Exit(run_sidecar(Path.cwd(), port, tied=tied))
+    request = Request(port=port, app_id=app_id, app_port=app_port, strict=strict, tied=tied)
+    raise typer.Exit(run(request, Path.cwd()))
 
 
 app.command(cls=publish.WaitCommand)(publish.publish)

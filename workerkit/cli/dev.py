@@ -1,4 +1,4 @@
-"""`workerkit dev` and `workerkit sidecar`: what runs beside a project's services."""
+"""`workerkit dev`: a whole project and what runs beside its services."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.inherited import environment_with
-from ..config.settings import Environment, read_environment
-from ..core.child import end_with_parent
-from ..core.parts import Part, reachable, with_ports
+from ..config.settings import read_environment
+from ..core.parts import Part, reachable
 from ..core.worker import BaseWorker
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
@@ -20,6 +19,7 @@ from ..project import Project
 from ..sidecar import Sidecar
 from . import show
 from .lines import Lines
+from .sidecar import open_sidecar
 from .signals import Signals
 
 
@@ -42,7 +42,7 @@ def dev(folder: Path, *, reload: bool, sidecar: bool) -> int:
 
 
 def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool) -> int:
-    beside: list[BaseWorker] = [_sidecar(project)] if sidecar else []
+    beside: list[BaseWorker] = [open_sidecar(project)] if sidecar else []
     setup = _setup(project, [part for part in beside if isinstance(part, Sidecar)], reload=reload)
     told = Told(Lines(sys.stdout, received.first.set), setup)
     if not project.file.services:
@@ -107,40 +107,3 @@ class Told:
         with self.lines.lock:
             show.table([show.Column("name"), show.Column("mode"), show.Column("url")], rows)
         self.say(f"ready after {seconds:.1f} s")
-
-
-def run_sidecar(folder: Path, port: int | None, *, tied: bool) -> int:
-    """Run the sidecar alone until a signal, or standard input's end if *tied*; 130 after SIGINT.
-
-    Raises:
-        StartStopError: The port is taken.
-    """
-    if tied:
-        end_with_parent()
-    received = Signals()
-    environment = read_environment()
-    project = Project.open(folder, environment)
-    try:
-        set_up(environment.log_format, "sidecar")
-        server = _sidecar(project, port)
-        server.start()
-        show.note(f"sidecar: running on port {server.port}")
-        received.wait()
-        server.stop(environment.worker_drain_timeout)
-    finally:
-        project.close()
-    return received.exit_code
-
-
-def _sidecar(project: Project, port: int | None = None) -> Sidecar:
-    environment: Environment = project.environment
-    part = Part("sidecar", "", project.file.sidecar.port if port is None else port)
-    (chosen,) = with_ports([part])
-    return Sidecar(
-        project.transport,
-        app_id=project.file.name,
-        pubsub=project.file.sidecar.pubsub,
-        host=environment.worker_host,
-        port=chosen.port,
-        token=environment.dapr_api_token,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +13,7 @@ from .project_file import ProjectFile, first_problem
 
 Mode = Literal["api", "events", "cron", "all", "inline"]
 Transport = Literal["sqlite", "redis", "dapr"]
+Read = TypeVar("Read", bound=BaseSettings)
 LOCAL_REDIS = "redis://127.0.0.1:6379/0"
 """Where a project that asks for redis without naming a server finds it."""
 
@@ -87,8 +88,17 @@ def read_environment() -> Environment:
     Raises:
         ConfigurationError: A variable does not fit; the message names it.
     """
+    return read(Environment)
+
+
+def read(kind: type[Read]) -> Read:
+    """The settings of *kind*, as the environment has them.
+
+    Raises:
+        ConfigurationError: A variable does not fit; the message names it.
+    """
     try:
-        return Environment()
+        return kind()
     except ValidationError as error:
         name, _, rest = first_problem(error).partition(":")
         raise ConfigurationError(f"environment variable {name.upper()}:{rest}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import orjson
@@ -16,12 +17,13 @@ from starlette.types import ASGIApp
 from ..core.clock import Clock, SystemClock
 from ..core.loading import unknown
 from ..errors import ConfigurationError, InvalidPayload, StorageError
-from ..events.transport import Message, Transport
+from ..events.transport import Message
 from ..observability.guard import Guard
 from ..observability.server import LOOPBACK
 from .bulk import Entry, read_entries
 from .envelopes import Options, Publication, read_options, wrap
 from .publisher import Publisher
+from .pubsub import PubSub
 
 log = logging.getLogger("workerkit.sidecar")
 
@@ -30,20 +32,19 @@ NOT_PUBLISHED = "ERR_PUBSUB_PUBLISH_MESSAGE"
 
 
 def sidecar_app(
-    transport: Transport,
+    pubsubs: Mapping[str, PubSub],
     *,
     app_id: str,
-    pubsub: str = "pubsub",
     token: str | None = None,
     hosts: frozenset[str] | None = LOOPBACK,
     clock: Clock | None = None,
 ) -> ASGIApp:
-    """Publish, bulk publish, health and metadata, on *transport*, as `/v1.0/...`.
+    """Publish, bulk publish, health and metadata, on *pubsubs* by name, as `/v1.0/...`.
 
     An answer of 204 means that the event is durable. *token* is asked for in
     the header `dapr-api-token`, except for health; *app_id* is the events' source.
     """
-    endpoints = _Endpoints(transport, app_id, pubsub, clock or SystemClock())
+    endpoints = _Endpoints(pubsubs, app_id, clock or SystemClock())
     sends = ["POST", "PUT"]
     routes = [
         *(Route(path, _healthy) for path in HEALTH),
@@ -72,12 +73,12 @@ def sidecar_app(
 
 
 class _Endpoints:
-    """The routes that need the transport or the sidecar's names."""
+    """The routes that need the components or the sidecar's names."""
 
-    def __init__(self, transport: Transport, app_id: str, pubsub: str, clock: Clock) -> None:
-        self.publisher = Publisher(transport)
+    def __init__(self, pubsubs: Mapping[str, PubSub], app_id: str, clock: Clock) -> None:
+        self.pubsubs = pubsubs
+        self.publishers = {name: Publisher(each.transport) for name, each in pubsubs.items()}
         self.app_id = app_id
-        self.pubsub = pubsub
         self.clock = clock
         self.version = version("workerkit")
 
@@ -87,7 +88,7 @@ class _Endpoints:
         content_type = request.headers.get("content-type", "")
         about = self._about(request, topic, content_type, options)
         body = wrap(await request.body(), about, self.clock.time())
-        await self.publisher.publish([Message(topic, body)])
+        await self._publisher(request).publish([Message(topic, body)])
         return Response(status_code=204)
 
     async def bulk(self, request: Request) -> Response:
@@ -106,7 +107,7 @@ class _Endpoints:
         ready, failed = self._prepare(request, topic, entries, shared)
         try:
             if ready:
-                await self.publisher.publish(list(ready.values()))
+                await self._publisher(request).publish(list(ready.values()))
         except StorageError as error:
             _warn(request, error)
             failed |= dict.fromkeys(ready, str(error))
@@ -132,31 +133,38 @@ class _Endpoints:
         return ready, failed
 
     async def show_metadata(self, request: Request) -> Response:
-        component = {"name": self.pubsub, "type": "pubsub.workerkit", "version": "v1"}
+        components = [
+            {"name": each.name, "type": each.type, "version": "v1", "capabilities": ["MESSAGE_TTL"]}
+            for each in self.pubsubs.values()
+        ]
         return _json(
             {
                 "id": self.app_id,
                 "runtimeVersion": self.version,
-                "components": [{**component, "capabilities": ["MESSAGE_TTL"]}],
+                "components": components,
                 "extended": {"daprRuntimeVersion": self.version, "runtime": "workerkit"},
             }
         )
 
     def _topic(self, request: Request) -> str:
         name = request.path_params["pubsub"]
-        if name != self.pubsub:
-            raise _Refusal(404, "ERR_PUBSUB_NOT_FOUND", unknown("pubsub", name, [self.pubsub]))
+        if name not in self.pubsubs:
+            raise _Refusal(404, "ERR_PUBSUB_NOT_FOUND", unknown("pubsub", name, self.pubsubs))
         topic: str = request.path_params.get("topic", "")
         if not topic.strip():
             message = f"topic is empty in pubsub {name}: publish to /v1.0/publish/{name}/TOPIC"
             raise _Refusal(404, "ERR_TOPIC_NAME_EMPTY", message)
         return topic
 
+    def _publisher(self, request: Request) -> Publisher:
+        return self.publishers[request.path_params["pubsub"]]
+
     def _about(
         self, request: Request, topic: str, content_type: str, options: Options
     ) -> Publication:
         trace = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
-        return Publication(topic, self.pubsub, self.app_id, content_type, options=options, **trace)
+        pubsub = request.path_params["pubsub"]
+        return Publication(topic, pubsub, self.app_id, content_type, options=options, **trace)
 
 
 class _Refusal(Exception):

@@ -1,0 +1,74 @@
+"""`workerkit sidecar`: Dapr's API on the project's transport, for one app or for whoever asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.settings import read_environment
+from ..config.sidecar import SidecarEnvironment, read_sidecar_environment
+from ..core.child import end_with_parent
+from ..core.parts import Part, with_ports
+from ..observability.logs import set_up
+from ..project import Project
+from ..sidecar import App, PubSub, Sidecar
+from . import show
+from .signals import Signals
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; `tied`: end as soon as standard input does."""
+
+    port: int | None = None
+    app_id: str | None = None
+    app_port: int | None = None
+    strict: bool = False
+    tied: bool = False
+
+
+def run(request: Request, folder: Path) -> int:
+    """Run the sidecar alone until a signal; return 130 after SIGINT, else 0.
+
+    Raises:
+        StartStopError: The port is taken.
+    """
+    if request.tied:
+        end_with_parent()
+    received = Signals()
+    environment = read_environment()
+    project = Project.open(folder, environment)
+    try:
+        set_up(environment.log_format, "sidecar")
+        server = open_sidecar(project, request, read_sidecar_environment())
+        server.start()
+        show.note(f"sidecar: running on port {server.port}")
+        received.wait()
+        server.stop(environment.worker_drain_timeout)
+    finally:
+        project.close()
+    return received.exit_code
+
+
+def open_sidecar(
+    project: Project, request: Request | None = None, environment: SidecarEnvironment | None = None
+) -> Sidecar:
+    """The project's sidecar, not yet started: flag > environment > `workerkit.toml`."""
+    wanted, given = request or Request(), environment or SidecarEnvironment.model_construct()
+    entry = project.file.sidecar
+    port = _first(wanted.port, given.dapr_http_port, entry.port)
+    (part,) = with_ports([Part("sidecar", "", port)])
+    app_id = wanted.app_id or given.app_id or project.file.name
+    app_port = _first(wanted.app_port, given.app_port, 0)
+    return Sidecar(
+        [PubSub(entry.pubsub, project.broker, lease=project.lease, strict=wanted.strict)],
+        app_id=app_id,
+        apps=[App(app_id, app_port, token=given.app_api_token)],
+        host=project.environment.worker_host,
+        port=part.port,
+        token=project.environment.dapr_api_token,
+    )
+
+
+def _first(*choices: int | None) -> int:
+    return next(choice for choice in choices if choice is not None)
