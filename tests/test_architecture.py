@@ -29,7 +29,14 @@ RULES = Rules(
     # A mistyped name is answered alike for a setting and for a service.
     meetings=[("config", "core")],
     homes={
-        "dapr": ["transports.dapr"],
+        "dapr": [
+            "transports.dapr",
+            "sidecar.grpc_api",
+            "sidecar.grpc_events",
+            "sidecar.grpc_server",
+        ],
+        "google": ["sidecar.grpc_api"],
+        "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
         "copier": ["scaffold"],
         "prometheus_client": ["observability.metrics", "observability.merged"],
@@ -54,6 +61,8 @@ RULES = Rules(
 )
 
 DISTRIBUTIONS = {
+    "google": "protobuf",
+    "grpc": "grpcio",
     "prometheus_client": "prometheus-client",
     "pydantic_settings": "pydantic-settings",
     "yaml": "pyyaml",

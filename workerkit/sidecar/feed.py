@@ -121,6 +121,12 @@ class Feed:
                     self._give_up(handed.delivery, "dropped by the app")
             self._answered.notify()
 
+    def put_back(self, handed: Handed) -> None:
+        """Give *handed* out again, before anything else."""
+        with self.pubsub.lock:
+            self._ready.appendleft(handed)
+            self._arrived.notify()
+
     def close(self, *, reads_on: bool = False) -> None:
         """Settle what was answered and give back the rest; callers of `take` have ended.
 
