@@ -35,7 +35,7 @@ from .observability.server import HttpServer
 from .observability.trigger import trigger_route
 from .project import Project
 from .storage.checkpoints import Checkpointer
-from .transports.dapr import DaprTransport
+from .transports.dapr import DaprTransport, Stream
 from .transports.sqlite import SqliteTransport
 
 PARTS: dict[Mode, tuple[Mode, ...]] = {
@@ -134,7 +134,7 @@ class Process:
         workers: list[BaseWorker] = [
             self.server, heartbeat, checkpointer, self.relay,
             *([self.cron] if self.cron else ()), *self.consumers,
-            *([self.app_port] if self.app_port else ()),
+            *([self.app_port] if self.app_port else self._streams()),
         ]  # fmt: skip
         self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
         self._facts: _Facts | None = None
@@ -303,6 +303,14 @@ class Process:
             f"{self.name}/dapr", transport, environment.worker_host, port,
             environment.app_api_token,
         )  # fmt: skip
+
+    def _streams(self) -> list[Stream]:
+        """What we hold to the sidecar where it does not call us; none without Dapr."""
+        transport = self.project.transport
+        if not isinstance(transport, DaprTransport):
+            return []
+        topics = [consumer.worker.topic for consumer in self.consumers]
+        return [Stream(f"{self.name}/stream {topic}", transport, topic) for topic in topics]
 
     def _server(self, with_api: bool, port: int | None) -> HttpServer:
         if port is None:

@@ -30,7 +30,7 @@ def transport(request, tmp_path) -> Iterator[Broker]:
         place = DaprPlace(tmp_path, group="g")
         for topic in ("t", "next"):
             place.transport.subscribe(topic, "g")
-        place.port.start()
+        place.start_receiving()
         place.start_sidecar()
         assert place.transport.callbacks.asked.wait(10)
         yield place.transport

@@ -59,6 +59,8 @@ class Inbound:
         self.lease = lease
         self.clock = clock
         self.closed = False
+        self.trouble: str | None = None
+        """What keeps events from coming here."""
         self._changed = threading.Condition()
         self._fresh: deque[Held] = deque()
         self._held: dict[str, Held] = {}

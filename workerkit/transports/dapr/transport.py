@@ -105,7 +105,7 @@ class DaprTransport:
                 self.callbacks.asked.clear()
                 self._due = now + ASKED_WITHIN
                 raise StorageError(trouble)
-            if not self.callbacks.asked.is_set():
+            if self.options.receive == "http" and not self.callbacks.asked.is_set():
                 self._check_known(now)
             self._probed = now
 
@@ -179,6 +179,8 @@ class DaprSubscription:
         """
         taken = self.inbound.take(self.consumer, limit, timeout)
         if not taken:
+            if self.inbound.trouble is not None:
+                raise StorageError(self.inbound.trouble)
             self.transport.check()
         return taken
 
