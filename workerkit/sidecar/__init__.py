@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .channel import App
 from .pubsub import Policy, PubSub
-from .server import Sidecar
+from .server import Sidecar, grpc_installed
 
-__all__ = ["App", "Policy", "PubSub", "Sidecar"]
+__all__ = ["App", "Policy", "PubSub", "Sidecar", "grpc_installed"]
