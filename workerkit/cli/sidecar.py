@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config.settings import read_environment
+from ..config.settings import read_environment, redis_url
 from ..config.sidecar import SidecarEnvironment, read_sidecar_environment
 from ..core.child import end_with_parent
 from ..core.parts import Part, with_ports
 from ..observability.logs import set_up
 from ..project import Project
-from ..sidecar import App, PubSub, Sidecar, grpc_installed
+from ..sidecar import App, MemoryStore, PubSub, RedisStore, Sidecar, Store, grpc_installed
 from . import show
 from .signals import Signals
+
+STORE = "statestore"
+"""The state component's name where no file names one, as `dapr init` has it."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,19 @@ def open_sidecar(
     return Sidecar(
         [PubSub(entry.pubsub, project.transport, lease=project.lease, strict=wanted.strict)],
         app_id=app_id,
+        stores=[_store(project, app_id)],
         apps=[App(app_id, app_port, token=given.app_api_token)],
         host=project.environment.worker_host,
         port=http.port,
         grpc_port=grpc.port if grpc_installed() else None,
         token=project.environment.dapr_api_token,
     )
+
+
+def _store(project: Project, app_id: str) -> Store:
+    """State where the events are, on their server; beside the embedded broker it does not last."""
+    url = redis_url(project.file, project.environment)
+    return RedisStore(STORE, url, app_id) if url else MemoryStore(STORE)
 
 
 def without_grpc(server: Sidecar) -> str:
