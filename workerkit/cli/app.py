@@ -110,6 +110,9 @@ def dev(
 @app.command()
 def sidecar(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of gRPC; 0: any free one.")
+    ] = None,
     app_id: Annotated[str | None, typer.Option(help="Whose events it takes: their group.")] = None,
     app_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Where the app takes its events.")
@@ -122,7 +125,7 @@ def sidecar(
     """Serve Dapr's API alone. Example: workerkit sidecar --app-id=pricing --app-port=8102"""
     from .sidecar import Request, run  # noqa: PLC0415
 
-    request = Request(port=port, app_id=app_id, app_port=app_port, strict=strict, tied=tied)
+    request = Request(port, grpc_port, app_id, app_port, strict, tied)
     raise typer.Exit(run(request, Path.cwd()))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from ..config.inherited import environment_with
 from ..config.settings import read_environment
 from ..core.parts import Part, reachable
-from ..core.worker import BaseWorker
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
 from ..operate.dev import Development, Setup
@@ -19,7 +18,7 @@ from ..project import Project
 from ..sidecar import Sidecar
 from . import show
 from .lines import Lines
-from .sidecar import open_sidecar
+from .sidecar import open_sidecar, without_grpc
 from .signals import Signals
 
 
@@ -42,12 +41,14 @@ def dev(folder: Path, *, reload: bool, sidecar: bool) -> int:
 
 
 def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool) -> int:
-    beside: list[BaseWorker] = [open_sidecar(project)] if sidecar else []
-    setup = _setup(project, [part for part in beside if isinstance(part, Sidecar)], reload=reload)
+    sidecars = [open_sidecar(project)] if sidecar else []
+    setup = _setup(project, sidecars, reload=reload)
     told = Told(Lines(sys.stdout, received.first.set), setup)
+    for lacking in filter(None, map(without_grpc, sidecars)):
+        told.say(f"sidecar: {lacking}")
     if not project.file.services:
         raise ConfigurationError("workerkit.toml names no service: nothing to run")
-    development = Development(setup, told, beside, received.first.set)
+    development = Development(setup, told, sidecars, received.first.set)
     watcher = Watcher(project.folder, project.data, development.change)
     try:
         if reload:
@@ -65,15 +66,20 @@ def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool
 
 def _setup(project: Project, sidecars: Sequence[Sidecar], *, reload: bool) -> Setup:
     variables = {"PYTHONUNBUFFERED": "1"}
+    fixed: dict[str, int] = {}
     if sys.stdout.isatty() and project.environment.log_format is None:
         variables["LOG_FORMAT"] = "text"
     for each in sidecars:
         variables["DAPR_HTTP_PORT"] = str(each.port)
+        fixed["sidecar"] = each.port
+        if each.grpc_port is not None:
+            variables["DAPR_GRPC_PORT"] = str(each.grpc_port)
+            fixed["sidecar grpc"] = each.grpc_port
     return Setup(
         folder=project.folder,
         environment=environment_with(**variables),
         host=project.environment.worker_host,
-        fixed={each.name: each.port for each in sidecars},
+        fixed=fixed,
         reload=reload,
         drain=project.environment.worker_drain_timeout,
     )
@@ -103,7 +109,9 @@ class Told:
         host = reachable(self.setup.host)
         host = f"[{host}]" if ":" in host else host
         rows = [(part.service, part.mode, f"http://{host}:{part.port}") for part in parts]
-        rows += [(name, "-", f"http://{host}:{port}") for name, port in self.setup.fixed.items()]
+        for name, port in self.setup.fixed.items():
+            service, _, kind = name.partition(" ")
+            rows.append((service, kind or "-", f"{kind or 'http'}://{host}:{port}"))
         with self.lines.lock:
             show.table([show.Column("name"), show.Column("mode"), show.Column("url")], rows)
         self.say(f"ready after {seconds:.1f} s")

@@ -44,6 +44,7 @@ class SidecarEntry(_Strict):
     """The local sidecar."""
 
     port: Port = 3500
+    grpc_port: Port = 50001
     pubsub: str = "pubsub"
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .channel import App
 from .pubsub import Policy, PubSub
-from .server import Sidecar
+from .server import Sidecar, grpc_installed
+from .stores import MemoryStore, RedisStore, Store
 
-__all__ = ["App", "Policy", "PubSub", "Sidecar"]
+__all__ = [
+    "App", "MemoryStore", "Policy", "PubSub", "RedisStore", "Sidecar", "Store", "grpc_installed",
+]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from ..core.clock import Clock, SystemClock
 from ..core.worker import BaseWorker
@@ -15,6 +16,11 @@ from .declared import Declared
 from .pubsub import PubSub
 from .runtime import Runtime
 from .stores import States, Store
+
+
+def grpc_installed() -> bool:
+    """Whether the extra `dapr` is there, which gRPC needs."""
+    return all(find_spec(name) for name in ("dapr", "grpc"))
 
 
 class Sidecar(HttpServer):
