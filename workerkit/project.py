@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
-from .config.settings import Environment, Mode, redis_url, transport_name
+from .config.settings import Environment, Mode, callback_port, redis_url, transport_name
 from .core.cache import Cache
 from .core.loading import load, unknown
 from .core.state import State
@@ -136,6 +136,16 @@ class Project:
         dapr = isinstance(self.transport, DaprTransport)
         return dapr and self.file.dapr.receive == "http"
 
+    def called(self) -> dict[str, int]:
+        """Services whose event workers a Dapr sidecar calls, with the port that it calls."""
+        if not self.called_by_dapr:
+            return {}
+        return {
+            name: callback_port(self.environment, entry.ports.events)
+            for name, entry in self.file.services.items()
+            if "events" in (entry.modes or ("events",))
+        }
+
     @property
     def broker(self) -> Broker:
         """What keeps events itself: the transport, or what a local Dapr sidecar keeps them in."""
@@ -192,9 +202,11 @@ class Project:
 
     def _dapr(self) -> DaprOptions:
         environment = self.environment
+        local = self.file.sidecar
         return DaprOptions(
-            environment.dapr_http_port, environment.dapr_grpc_port, self.file.sidecar.pubsub,
-            environment.dapr_api_token, self.file.dapr.receive, environment.dapr_health_timeout,
+            environment.dapr_http_port or local.port, environment.dapr_grpc_port or local.grpc_port,
+            local.pubsub, environment.dapr_api_token, self.file.dapr.receive,
+            environment.dapr_health_timeout,
         )  # fmt: skip
 
     def _topics_of(self, name: str, mode: Mode) -> dict[str, str]:

@@ -68,11 +68,15 @@ def open_sidecar(
     http, grpc = with_ports([Part("sidecar", kind, port) for kind, port in ports.items()])
     app_id = wanted.app_id or given.app_id or project.file.name
     app_port = _first(wanted.app_port, given.app_port, 0)
+    called = {app_id: app_port} if app_port else project.called()
     return Sidecar(
         [PubSub(entry.pubsub, project.broker, lease=project.lease, strict=wanted.strict)],
         app_id=app_id,
         stores=[_store(project, app_id)],
-        apps=[App(app_id, app_port, token=given.app_api_token)],
+        apps=[
+            App(name, its_port, token=project.environment.app_api_token)
+            for name, its_port in called.items()
+        ],
         host=project.environment.worker_host,
         port=http.port,
         grpc_port=grpc.port if grpc_installed() else None,

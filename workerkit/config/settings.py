@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..core.loading import unknown
 from ..errors import ConfigurationError
-from .project_file import ProjectFile, first_problem
+from .project_file import Port, ProjectFile, first_problem
 
 Mode = Literal["api", "events", "cron", "all", "inline"]
 Transport = Literal["sqlite", "redis", "dapr"]
@@ -37,8 +37,8 @@ class Environment(BaseSettings):
     redis_url: str | None = None
     log_format: Literal["json", "text"] | None = None
     worker_transport: Transport | None = None
-    dapr_http_port: Annotated[int, Field(ge=1, le=65535)] = 3500
-    dapr_grpc_port: Annotated[int, Field(ge=1, le=65535)] = 50001
+    dapr_http_port: Port | None = None
+    dapr_grpc_port: Port | None = None
     dapr_health_timeout: Annotated[float, Field(ge=0)] = 60.0
     dapr_api_token: str | None = None
     app_port: str | None = None

@@ -108,10 +108,7 @@ class SidecarClient:
             if trouble is None:
                 return True
             if self._clock.monotonic() >= end:
-                raise StorageError(
-                    f"{trouble}; waited {seconds:g} s: start it (`dapr run`, or `workerkit "
-                    "sidecar`), or set DAPR_HTTP_PORT to its port"
-                )
+                raise StorageError(f"{trouble} (waited {seconds:g} s)")
             if not told:
                 log.warning("waiting for the sidecar", extra={"seconds": seconds, "error": trouble})
                 told = True
@@ -195,7 +192,10 @@ class SidecarClient:
 
     def _gone(self, error: Exception) -> StorageError:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return StorageError(f"{self.shown} does not answer: {why or type(error).__name__}")
+        return StorageError(
+            f"{self.shown} does not answer: {why or type(error).__name__}; start it (`dapr run`, "
+            "`workerkit sidecar`), or set DAPR_HTTP_PORT to its port"
+        )
 
     def _publish(self, topic: str, trace: str, bodies: list[bytes]) -> None:
         """Publish, and again what failed."""
