@@ -28,7 +28,8 @@ class Run:
 
     `counts` say how often what happened; `series` are curves over the run's
     seconds; `curve` is (percent, seconds); `differences` are those of two
-    layouts; `ended` is why it ended before its time.
+    layouts; `ended` is why it ended before its time; `code` is the project's
+    digest then, empty when no project was measured.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Run:
     differences: tuple[Difference, ...] = ()
     machine: Machine = field(default_factory=this_machine)
     ended: str = ""
+    code: str = ""
 
     @property
     def exit_code(self) -> int:
