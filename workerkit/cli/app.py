@@ -17,6 +17,7 @@ from . import (
     cron,
     db,
     demo,
+    deploy,
     dlq,
     doctor,
     evaluate,
@@ -126,6 +127,7 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.add_typer(deploy.app, name="deploy")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
