@@ -12,8 +12,10 @@ import typer
 
 from ..errors import WorkerkitError
 from . import (
+    architecture,
     chaos,
     check,
+    checklist,
     cron,
     db,
     demo,
@@ -128,6 +130,9 @@ app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(checklist.app, name="checklist")
+app.add_typer(checklist.progress, name="progress")
+app.command()(architecture.architecture)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
