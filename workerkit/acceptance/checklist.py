@@ -31,12 +31,11 @@ def checklist(project: Project, tell: Callable[[int], object] = lambda done: Non
     evidence = Evidence(project)
     known: Known = {}
     days = []
-    asked = 0
     for id, (title, specs) in DAYS.items():
         items = []
-        for asked, spec in enumerate(specs, asked + 1):
+        for spec in specs:
             items.append(_item(evidence, known, id, spec))
-            tell(asked)
+            tell(sum(len(day.items) for day in days) + len(items))
         days.append(Day(id, title, tuple(items)))
     return Checklist(project.file.name, time.time(), tuple(days))
 

@@ -83,7 +83,6 @@ DAY2 = (
 
 DAY3 = (
     Spec("wired", "One function puts each together", "others", code.wired),
-    Spec("workers", "Each has workers of its own", "others", code.has_workers),
     Spec("entry", "Workers start without the API", "others", code.entry_point),
     Spec("tested", "Every worker and job has a test", "others", code.tested),
     Spec("ran", "Every job has run, and well", "others", live.jobs_succeed),

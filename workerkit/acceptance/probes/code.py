@@ -50,13 +50,6 @@ def has_jobs(evidence: Evidence, services: Sequence[str]) -> Seen:
     return Seen("done", ", ".join(jobs))
 
 
-def has_workers(evidence: Evidence, services: Sequence[str]) -> Seen:
-    """Each has a worker or a job."""
-    return Seen("done", "; ".join(
-        f"{name}: {', '.join(evidence.modes(name))}" for name in services
-    ))  # fmt: skip
-
-
 def entry_point(evidence: Evidence, services: Sequence[str]) -> Seen:
     """`python -m SERVICE.worker` starts the workers without the API."""
     missing = []

@@ -105,6 +105,7 @@ def understood(evidence: Evidence, services: Sequence[str]) -> Seen:
 @_of_compose
 def built(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Every image of the compose file is there."""
+    file = _file(evidence.compose)
     if evidence.no_docker:
         return Seen("unseen", evidence.no_docker, "docker compose build")
     images = evidence.output("docker", "compose", "config", "--images") or ""
@@ -112,7 +113,7 @@ def built(evidence: Evidence, services: Sequence[str]) -> Seen:
     missing = [i for i in wanted if evidence.output("docker", "image", "inspect", i) is None]
     if missing or not wanted:
         return Seen("open", f"not built: {', '.join(missing) or 'any'}", "docker compose build")
-    return Seen("done", f"{len(wanted)} images")
+    return Seen("done", f"{len(wanted)} images of {file}")
 
 
 @_of_compose

@@ -170,10 +170,11 @@ def dashboard(evidence: Evidence, services: Sequence[str]) -> Seen:
 
 
 def plan_written(evidence: Evidence, services: Sequence[str]) -> Seen:
-    """The deployment plan has each section."""
+    """The deployment plan has each section, and names each container that will be started."""
     text = evidence.text(PLAN)
     headings = re.findall(r"^## (.+)$", text, re.M)
     missing = [section for section in PLAN_SECTIONS if section not in headings]
+    missing += [name for name in _container_names(evidence) if name not in text]
     if missing:
         wrong = f"has no {', '.join(missing)}" if text else "is missing"
         return Seen("open", f"{PLAN} {wrong}", "workerkit deploy plan")
@@ -198,6 +199,14 @@ def evaluated(evidence: Evidence, services: Sequence[str]) -> Seen:
         if not re.match(rf"# {re.escape(name)}: separate its workers\? (YES|NO)\n", text):
             return Seen("open", f"nobody has decided on {name}", f"workerkit evaluate {name}")
     return Seen("done", f"{', '.join(services) or 'no service'} stays whole")
+
+
+def _container_names(evidence: Evidence) -> list[str]:
+    """Of the processes; none without a compose file, which is an item of its own."""
+    try:
+        return [each.name for each in evidence.compose.containers if not each.profiles]
+    except ConfigurationError:
+        return []
 
 
 def _promtool(evidence: Evidence) -> str:

@@ -132,43 +132,47 @@ def separated(evidence: Evidence, services: Sequence[str]) -> Seen:
 
 def measurable(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each worker process exposes the four metrics."""
-    workers = _working(evidence, services)
+    workers, missing = _working(evidence, services)
     for process in workers:
         text = _metrics(process)
-        missing = [name for name in METRICS if f"# TYPE {name}" not in text]
-        if missing:
-            fact = f"{process.service} {process.mode} exposes no {missing[0]}"
+        without = [name for name in METRICS if f"# TYPE {name}" not in text]
+        if without:
+            fact = f"{process.service} {process.mode} exposes no {without[0]}"
             return Seen("open", fact, f"curl http://localhost:{process.port}/metrics")
-    if not workers:
-        return Seen("open", "no worker of it runs on this machine", START)
+    if missing or not workers:
+        return Seen("open", f"{', '.join(missing) or 'no worker'} does not run here", START)
     return Seen("done", f"{', '.join(METRICS)} on {', '.join(str(p.port) for p in workers)}")
 
 
 def counting(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each worker process has counted something that it did, and how long it took."""
-    workers = _working(evidence, services)
+    workers, missing = _working(evidence, services)
     for process in workers:
         text = _metrics(process)
         if not all(re.search(counter, text, re.M) for counter in COUNTERS):
             fact = f"{process.service} {process.mode} has counted nothing since it started"
             return Seen("open", fact, _work_for(evidence, process))
-    if not workers:
-        return Seen("open", "no worker of it runs on this machine", START)
+    if missing or not workers:
+        return Seen("open", f"{', '.join(missing) or 'no worker'} does not run here", START)
     return Seen("done", f"{len(workers)} processes count, and time, what they do")
 
 
 def _work_for(evidence: Evidence, process: ProcessStatus) -> str:
     """What gives *process* something to do."""
-    for name, consumer, topic in _consumers(evidence, [process.service]):
-        if process.mode != "cron" and name == process.service and consumer:
-            return f"workerkit publish {topic} --wait"
+    topics = [topic for _, _, topic in _consumers(evidence, [process.service])]
+    if topics and process.mode != "cron":
+        return f"workerkit publish {topics[0]} --wait"
     jobs = list(evidence.project.jobs(process.service))
     return f"workerkit cron trigger {jobs[0]} --wait" if jobs else START
 
 
-def _working(evidence: Evidence, services: Sequence[str]) -> list[ProcessStatus]:
+def _working(evidence: Evidence, services: Sequence[str]) -> tuple[list[ProcessStatus], list[str]]:
+    """Worker processes that answer, and those that do not."""
     ours = [each for each in evidence.processes if each.service in services]
-    return [p for p in ours if p.mode != "api" and p.status in ("running", "degraded")]
+    there = [p for p in ours if p.mode != "api" and p.status in ("running", "degraded")]
+    known = {(each.service, each.mode) for each in there}
+    wanted = [(name, mode) for name in services for mode in evidence.modes(name) if mode != "api"]
+    return there, [f"{name} {mode}" for name, mode in wanted if (name, mode) not in known]
 
 
 def _metrics(process: ProcessStatus) -> str:
