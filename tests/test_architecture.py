@@ -29,10 +29,15 @@ RULES = Rules(
     # A mistyped name is answered alike for a setting and for a service.
     meetings=[("config", "core")],
     homes={
+        "anyio": ["observability.server"],
         "dapr": ["transports.dapr"],
         "httptools": ["loadtest"],
         "copier": ["scaffold"],
-        "prometheus_client": ["observability.metrics", "observability.merged"],
+        "prometheus_client": [
+            "observability.metrics",
+            "observability.merged",
+            "observability.requests",
+        ],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],

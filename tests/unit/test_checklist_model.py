@@ -82,7 +82,7 @@ def test_a_page_cannot_be_written_into_a_file(tmp_path):
     for write in (write_day, write_checklist):
         with pytest.raises(ConfigurationError, match="cannot write"):
             write(tmp_path, found())
-    with pytest.raises(ConfigurationError, match="cannot write docs/progress/ticks.json"):
+    with pytest.raises(ConfigurationError, match=r"cannot write docs/progress/ticks\.json"):
         tick(tmp_path, "a", "Ana", ["a"])
 
 

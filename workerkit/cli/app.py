@@ -25,6 +25,7 @@ from . import (
     evaluate,
     events,
     loadtest,
+    monitoring,
     publish,
     status,
     top,
@@ -133,6 +134,7 @@ app.add_typer(deploy.app, name="deploy")
 app.add_typer(checklist.app, name="checklist")
 app.add_typer(checklist.progress, name="progress")
 app.command()(architecture.architecture)
+app.add_typer(monitoring.app, name="monitoring")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
