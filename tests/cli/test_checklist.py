@@ -60,6 +60,8 @@ def test_an_item_is_ticked_by_name(shop):
     assert "ok    day5.approved" in shop.call("checklist", "--all").out
     refused = shop.call("checklist", "tick", "day1.wired", "--by", "Ana")
     assert refused.code == 2 and "is not for people to tick" in refused.err
+    for wrong in (("tick", "day5.told"), ("tick", "--by", "Ana"), ("tock", "a", "--by", "Ana")):
+        assert "checklist tick ITEM --by NAME" in shop.call("checklist", *wrong).err
     (shop.path / "docs/progress/ticks.json").write_text("[3]")
     assert shop.call("checklist").code == 2
 

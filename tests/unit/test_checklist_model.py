@@ -36,7 +36,7 @@ def test_a_bar_is_full_and_empty_only_when_it_is_true(done, total, bar):
 @pytest.mark.parametrize(
     ("days", "required", "code"),
     [
-        ((day("day1", "open"),), None, 0),
+        ((day("day1", "open"),), "", 0),
         ((day("day1", "done"), day("day2", "open")), "day1", 0),
         ((day("day1", "open"), day("day2", "done")), "day2", 5),
         ((day("day1", "unseen", "done"),), "day1", 6),

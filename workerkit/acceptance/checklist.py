@@ -30,9 +30,9 @@ def checklist(project: Project, tell: Callable[[int], object] = lambda done: Non
     """
     evidence = Evidence(project)
     known: Known = {}
-    days = []
+    days: list[Day] = []
     for id, (title, specs) in DAYS.items():
-        items = []
+        items: list[Item] = []
         for spec in specs:
             items.append(_item(evidence, known, id, spec))
             tell(sum(len(day.items) for day in days) + len(items))

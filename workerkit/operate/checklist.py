@@ -82,7 +82,7 @@ class Checklist:
         for day in self.days:
             yield from day.items
 
-    def exit_code(self, required: str | None) -> int:
+    def exit_code(self, required: str = "") -> int:
         """0 when every item up to the day *required* is done, or none is required.
 
         5 when one is open, 6 when what is missing cannot be told here, or waits
