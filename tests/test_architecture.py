@@ -22,7 +22,7 @@ RULES = Rules(
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
         ["project", "app_port"],
         ["publisher", "process", "trigger"],
-        ["story", "trial"],
+        ["story", "trial", "acceptance"],
         ["testing"],
         ["cli"],
     ],
@@ -57,7 +57,7 @@ RULES = Rules(
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["operate.dapr_files"],
+        "yaml": ["operate.dapr_files", "operate.compose"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],

@@ -12,11 +12,14 @@ import typer
 
 from ..errors import WorkerkitError
 from . import (
+    architecture,
     chaos,
     check,
+    checklist,
     cron,
     db,
     demo,
+    deploy,
     dlq,
     doctor,
     evaluate,
@@ -143,6 +146,10 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.add_typer(deploy.app, name="deploy")
+app.command()(checklist.checklist)
+app.add_typer(checklist.progress, name="progress")
+app.command()(architecture.architecture)
 app.add_typer(monitoring.app, name="monitoring")
 
 
