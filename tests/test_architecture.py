@@ -31,7 +31,8 @@ RULES = Rules(
     homes={
         "dapr": ["transports.dapr"],
         "httptools": ["loadtest"],
-        "copier": ["scaffold"],
+        "copier": ["scaffold.templates"],
+        "tomlkit": ["scaffold"],
         "prometheus_client": ["observability.metrics", "observability.merged"],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
