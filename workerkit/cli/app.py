@@ -12,6 +12,7 @@ import typer
 
 from ..errors import WorkerkitError
 from . import (
+    add,
     chaos,
     check,
     cron,
@@ -22,9 +23,11 @@ from . import (
     evaluate,
     events,
     loadtest,
+    new,
     publish,
     status,
     top,
+    update,
 )
 from .group import Group
 
@@ -126,6 +129,9 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.command()(new.new)
+app.add_typer(add.app, name="add")
+app.command()(update.update)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
