@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 from ..config.answers import Answers, ServiceAnswers
-from ..config.project_file import FILE
+from ..config.project_file import FILE, parse_project
 from ..errors import ConfigurationError
 from .templates import MODES, modes_of
 
@@ -27,7 +26,7 @@ def with_service(text: str, service: ServiceAnswers) -> str:
     Raises:
         ConfigurationError: It has the service already, or cannot be added to.
     """
-    if service.name in _parsed(text).get("services", {}):
+    if service.name in parse_project(text).services:
         raise ConfigurationError(f"{FILE} has a service {service.name!r} already")
     name, port = service.name, service.port
     modes = ", ".join(f'"{mode}"' for mode in modes_of(service))
@@ -38,34 +37,28 @@ def with_service(text: str, service: ServiceAnswers) -> str:
         f"ports = {{ api = {port}, events = {port + 1}, cron = {port + 2} }}\n"
     )
     after = f"{text.rstrip()}\n{table}"
-    _parsed(after)
+    parse_project(after)
     return after
 
 
 def with_mode(text: str, service: str, mode: str) -> str:
     """`workerkit.toml` with *mode* among the modes of *service*, where it names them at all."""
-    if service not in _parsed(text).get("services", {}):
+    if service not in parse_project(text).services:
         raise ConfigurationError(f"{FILE} has no service {service!r}")
     document: Any = _tomlkit().parse(text)
     modes = document["services"][service].get("modes")
     if modes is None or mode in modes:
         return text
-    before = [each for each in MODES[: MODES.index(mode)] if each in modes]
-    modes.insert(max((modes.index(each) + 1 for each in before), default=0), mode)
+    wanted = sorted([*modes, mode], key=MODES.index)
+    modes.clear()
+    modes.extend(wanted)
     return str(document.as_string())
 
 
 def ports_in(text: str) -> set[int]:
     """Every port that `workerkit.toml` gives to a service."""
-    services = _parsed(text).get("services", {})
-    return {port for entry in services.values() for port in entry.get("ports", {}).values()}
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{FILE}: {error}") from None
+    entries = parse_project(text).services.values()
+    return {port for e in entries for port in (e.ports.api, e.ports.events, e.ports.cron)}
 
 
 def _tomlkit() -> Any:
