@@ -31,8 +31,7 @@ RULES = Rules(
     homes={
         "dapr": ["transports.dapr"],
         "httptools": ["loadtest"],
-        "copier": ["scaffold.templates"],
-        "tomlkit": ["scaffold"],
+        "jinja2": ["scaffold.templates"],
         "prometheus_client": ["observability.metrics", "observability.merged"],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
@@ -43,6 +42,7 @@ RULES = Rules(
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],
         "starlette": ["observability", "sidecar", "dashboard"],
+        "tomlkit": ["scaffold.project_files"],
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],

@@ -35,7 +35,7 @@ def new(
         return
     make(plan)
     show.note(f"{name}: {show.count(len(plan.changes), 'file')}. Go on with")
-    show.lines([f"  cd {name}", "  pip install -e . --group dev", "  pytest", "  workerkit dev"])
+    show.lines([f"  cd {name}", "  pip install -e '.[dev]'", "  pytest", "  workerkit dev"])
 
 
 def _wish(
@@ -53,7 +53,7 @@ def _wish(
         return Wish(name, [each.strip() for each in services.split(",")])
     if service or topic or cron:
         return Wish(name, [service or usual], topic, cron)
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if sys.stdin.isatty():
         return _asked(name, usual)
     return Wish(name, [usual], f"{usual}.created", EXAMPLE)
 
@@ -84,5 +84,5 @@ def _ask(question: str, usual: str, check: Callable[[str], str]) -> str:
         except ConfigurationError as error:
             raise typer.BadParameter(str(error)) from None
 
-    answer: str = typer.prompt(question, default=usual, value_proc=checked)
+    answer: str = typer.prompt(question, default=usual, value_proc=checked, err=True)
     return answer

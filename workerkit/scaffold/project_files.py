@@ -16,7 +16,8 @@ HEAD = """\
 
 def answers_text(answers: Answers) -> str:
     """The file that keeps *answers*."""
-    tomlkit = _tomlkit()
+    import tomlkit  # noqa: PLC0415
+
     return f"{HEAD}{tomlkit.dumps(answers.model_dump(mode='json', exclude_defaults=True))}"
 
 
@@ -45,7 +46,9 @@ def with_mode(text: str, service: str, mode: str) -> str:
     """`workerkit.toml` with *mode* among the modes of *service*, where it names them at all."""
     if service not in parse_project(text).services:
         raise ConfigurationError(f"{FILE} has no service {service!r}")
-    document: Any = _tomlkit().parse(text)
+    import tomlkit  # noqa: PLC0415
+
+    document: Any = tomlkit.parse(text)
     modes = document["services"][service].get("modes")
     if modes is None or mode in modes:
         return text
@@ -59,13 +62,3 @@ def ports_in(text: str) -> set[int]:
     """Every port that `workerkit.toml` gives to a service."""
     entries = parse_project(text).services.values()
     return {port for e in entries for port in (e.ports.api, e.ports.events, e.ports.cron)}
-
-
-def _tomlkit() -> Any:
-    try:
-        import tomlkit  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "tomlkit is not installed: pip install 'workerkit[scaffold]'"
-        ) from None
-    return tomlkit

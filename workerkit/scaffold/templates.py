@@ -3,23 +3,23 @@
 `templates/N` is version N: a copier template for a project, a service, an event
 worker and a cron job. A released version is never changed, so what a project
 was rendered from years ago can be rendered again, without a network or git.
+They are rendered here and not by copier, which starts git for every file.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config.answers import Answers, ServiceAnswers
-from ..config.project_file import FILE
 from ..cron.job import CronJob, job_name
 from ..errors import ConfigurationError, StartStopError
 from .names import class_of
 
 MODES = ("api", "events", "cron")
+SUFFIX = ".jinja"
 
 
 def templates_folder() -> Path:
@@ -45,8 +45,8 @@ def render(answers: Answers) -> dict[str, str]:
     """The text of every file of the project, by its path from the project's folder.
 
     Raises:
-        ConfigurationError: copier is not installed, the templates of that version are
-            not there, or two parts of the project would have one file.
+        ConfigurationError: The templates of that version are not there, or two parts of
+            the project would have one file.
     """
     folder = templates_folder() / str(answers.templates)
     if not folder.is_dir():
@@ -56,7 +56,7 @@ def render(answers: Answers) -> dict[str, str]:
         )
     files: dict[str, str] = {}
     for template, data in _parts(answers):
-        for path, text in _rendered(folder / template, data).items():
+        for path, text in _rendered(folder / template, data):
             if files.setdefault(path, text) != text:
                 raise ConfigurationError(f"two parts would have the file {path}: rename one")
     return files
@@ -120,22 +120,19 @@ def _parts(answers: Answers) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "cron-job", {"service": name, "spelled": spelled, **data}
 
 
-def _rendered(template: Path, data: Mapping[str, Any]) -> dict[str, str]:
-    try:
-        import copier  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            f"copier is not installed, and {FILE} alone makes no project: "
-            "pip install 'workerkit[scaffold]'"
-        ) from None
-    with tempfile.TemporaryDirectory(prefix="workerkit-templates-") as folder:
-        out = Path(folder) / "out"
-        copier.run_copy(
-            str(template), out, data=dict(data), defaults=True, quiet=True,
-            settings=copier.Settings(),
-        )  # fmt: skip
-        return {
-            path.relative_to(out).as_posix(): path.read_text(encoding="utf-8")
-            for path in sorted(out.rglob("*"))
-            if path.is_file()
-        }
+def _rendered(template: Path, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Paths and texts of a template's files, as copier renders them.
+
+    A path is a template, too; one with an empty part is left out.
+    """
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
+
+    # What comes out is Python, TOML and Markdown: escaped, it would be wrong.
+    jinja = Environment(keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
+    files = template / "files"
+    for source in sorted(files.rglob(f"*{SUFFIX}")):
+        path = source.relative_to(files).as_posix().removesuffix(SUFFIX)
+        parts = [jinja.from_string(part).render(data) for part in path.split("/")]
+        if all(parts):
+            text = jinja.from_string(source.read_text(encoding="utf-8"))
+            yield "/".join(parts), text.render(data)
