@@ -287,4 +287,6 @@ class Process:
         if with_api:
             assert self.service.api is not None
             app = beside(self.service.api(), app)
-        return HttpServer(f"{self.name}/http", app, self.project.environment.worker_host, port)
+        threads = self.project.file.services[self.name].api_threads
+        host = self.project.environment.worker_host
+        return HttpServer(f"{self.name}/http", app, host, port, threads)
