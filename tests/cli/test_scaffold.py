@@ -8,77 +8,14 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.shops import Answer, call
-from workerkit.scaffold import making, templates, updating
+from tests.desk import ORDERS, edit
 
 CACHE = Path(__file__).parents[2] / "examples" / "shop" / ".mypy_cache"
 """Filled when the shop was checked: what a project imports takes mypy most of its time."""
-
-ORDERS = ("--service", "orders", "--topic", "order.placed", "--cron", "*/10 * * * *")
-
-
-class Desk:
-    """A folder in which projects are made, and the templates that they are made from."""
-
-    def __init__(self, folder: Path, monkeypatch: Any) -> None:
-        self.folder = folder / "desk"
-        self.folder.mkdir()
-        self.project = self.folder / "acme"
-        self._monkeypatch = monkeypatch
-        self._templates = folder / "templates"
-        monkeypatch.chdir(self.folder)
-
-    def call(self, *arguments: str, stdin: str | None = None) -> Answer:
-        return call(self._monkeypatch, *arguments, stdin=stdin)
-
-    def make(self, *arguments: str) -> None:
-        answer = self.call("new", "acme", *(arguments or ORDERS))
-        assert answer.code == 0, answer.err
-        self._monkeypatch.chdir(self.project)
-
-    def files(self) -> dict[str, str]:
-        return {
-            path.relative_to(self.folder).as_posix(): path.read_text()
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file()
-        }
-
-    def change(self, path: str, before: str, after: str) -> None:
-        """Edit a file of the project, as a person does."""
-        text = (self.project / path).read_text()
-        assert before in text
-        (self.project / path).write_text(text.replace(before, after))
-
-    def release(self, version: int) -> Path:
-        """A newer version of the templates, to be edited by the test; the folder of it."""
-        if not self._templates.exists():
-            shutil.copytree(templates.templates_folder(), self._templates)
-            for module in (templates, making, updating):
-                if hasattr(module, "templates_folder"):
-                    self._monkeypatch.setattr(module, "templates_folder", lambda: self._templates)
-        newer = self._templates / str(version)
-        shutil.copytree(self._templates / str(version - 1), newer)
-        return newer
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
-    yield Desk(tmp_path, monkeypatch)
-    for name in [n for n in sys.modules if n.partition(".")[0] in ("orders", "billing")]:
-        del sys.modules[name]
-    sys.path[:] = [place for place in sys.path if not place.startswith(str(tmp_path))]
-
-
-def edit(path: Path, before: str, after: str) -> None:
-    text = path.read_text()
-    assert before in text
-    path.write_text(text.replace(before, after))
 
 
 def test_a_new_project_has_what_was_asked_for(desk):
@@ -147,6 +84,7 @@ def test_a_name_that_can_be_used_is_used(desk, name):
         (["x" * 200], "has 200 characters, at most 64 can be"),
         (["a\nb"], "project 'a\\nb': a name has"),
         (["a", "--service", "class"], "service 'class': the word means something in Python"),
+        (["a", "--service", "s" * 21], "has 21 characters, at most 20 can be"),
         (["a", "--service", "json"], "service 'json': a module of Python has that name"),
         (["a", "--service", "redis"], "service 'redis': an installed package has that name"),
         (["a", "--service", "tests"], "service 'tests': the project has a folder of that name"),
@@ -374,7 +312,7 @@ def test_a_project_of_newer_templates_is_left_alone(desk):
 
 
 def test_a_generated_project_passes_ruff_and_mypy_with_names_as_long_as_can_be(desk):
-    service, job, word = "s" * 30, "j" * 30, "w" * 15
+    service, job, word = "s" * 20, "j" * 30, "w" * 15
     desk.make("--service", service, "--topic", f"{'t' * 29}.{word}.{word[1:]}", "--cron", "@daily")
     for arguments in (("cron-job", job), ("cron-job", "a_b"), ("event-worker", "class")):
         assert desk.call("add", *arguments).code == 0

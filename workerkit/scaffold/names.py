@@ -13,8 +13,8 @@ from ..cron.expression import Expression
 from ..errors import ConfigurationError
 
 PROJECT_LIMIT, TOPIC_LIMIT = 64, 60
-MODULE_LIMIT = 30
-"""Characters of a module's name: longer ones break the lines of generated code."""
+SERVICE_LIMIT, MODULE_LIMIT = 20, 30
+"""Characters of modules' names: longer ones break the lines of generated code."""
 
 OURS = frozenset({"deploy", "docs", "tests"})
 """Folders that a project has beside its services."""
@@ -46,7 +46,7 @@ def check_service(name: str) -> str:
     Raises:
         ConfigurationError: No module can be called so, or another one is already.
     """
-    _check_module("service", name)
+    _check_module("service", name, SERVICE_LIMIT)
     if name in OURS:
         raise ConfigurationError(f"service {name!r}: the project has a folder of that name")
     if name in sys.stdlib_module_names:
@@ -115,9 +115,9 @@ def class_of(module: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in module.split("_"))
 
 
-def _check_module(kind: str, name: str) -> str:
-    if len(name) > MODULE_LIMIT:
-        raise ConfigurationError(_too_long(kind, name, MODULE_LIMIT))
+def _check_module(kind: str, name: str, limit: int = MODULE_LIMIT) -> str:
+    if len(name) > limit:
+        raise ConfigurationError(_too_long(kind, name, limit))
     if keyword.iskeyword(name):
         raise ConfigurationError(f"{kind} {name!r}: the word means something in Python")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
