@@ -39,7 +39,7 @@ RULES = Rules(
         "google": ["sidecar.grpc_api"],
         "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
-        "copier": ["scaffold"],
+        "jinja2": ["scaffold.templates"],
         "prometheus_client": [
             "observability.metrics",
             "observability.merged",
@@ -54,6 +54,7 @@ RULES = Rules(
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],
         "starlette": ["observability", "sidecar", "dashboard"],
+        "tomlkit": ["scaffold.project_files"],
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import WorkerkitError
 from . import (
+    add,
     architecture,
     chaos,
     check,
@@ -26,9 +27,11 @@ from . import (
     events,
     loadtest,
     monitoring,
+    new,
     publish,
     status,
     top,
+    update,
 )
 from .group import Group
 
@@ -151,6 +154,9 @@ app.command()(checklist.checklist)
 app.add_typer(checklist.progress, name="progress")
 app.command()(architecture.architecture)
 app.add_typer(monitoring.app, name="monitoring")
+app.command()(new.new)
+app.add_typer(add.app, name="add")
+app.command()(update.update)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

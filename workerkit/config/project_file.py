@@ -142,11 +142,23 @@ def read_project(folder: Path) -> ProjectFile:
     """
     path = folder / FILE
     try:
-        return ProjectFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_project(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{FILE}: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
+
+
+def parse_project(text: str) -> ProjectFile:
+    """The project file that *text* is.
+
+    Raises:
+        ConfigurationError: Not TOML, an unknown key, or a value that does not fit.
+    """
+    try:
+        return ProjectFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{FILE}: {error}") from None
     except ValidationError as error:
         raise ConfigurationError(f"{FILE}: {first_problem(error)}") from None
 
