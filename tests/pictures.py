@@ -49,9 +49,11 @@ def main() -> None:
     """All of them."""
     if chromium() is None:
         sys.exit("needs Chromium")
-    with tempfile.TemporaryDirectory() as place, running(Path(place)) as shop, busy(shop):
-        terminal("top", top(shop))
-        browse(shop, Path(place))
+    with tempfile.TemporaryDirectory() as place, running(Path(place)) as shop:
+        with busy(shop):
+            terminal("top", top())
+            browse(shop, Path(place))
+        chaos(shop, Path(place))
     terminal("demo", said_by(*CLI, "demo", "--once"))
 
 
@@ -102,14 +104,23 @@ def browse(shop: Shop, folder: Path) -> None:
         tab = browser.tab(1280, 760)
         tab.go(f"{page}/publish?topic={STOCK}").fill("#field-newStock", "3")
         tab.sends("button", "Publish").sees("Follow-up on").picture(DOCS / "story.png")
-        tab = browser.tab(1280, 760, dark=True)
-        tab.go(f"{page}/trials").sends("button[aria-label='Start kill-worker']")
-        tab.sees("Past runs", 120).sends("#past a", "kill-worker").picture(DOCS / "chaos.png")
     finally:
         browser.close()
 
 
-def top(shop: Shop) -> Text:
+def chaos(shop: Shop, folder: Path) -> None:
+    """A worker is killed; nothing else happens meanwhile."""
+    browser = Browser(folder / "chromium-of-chaos")
+    try:
+        tab = browser.tab(1280, 760, dark=True)
+        tab.go(f"http://127.0.0.1:{shop.ports['dashboard']}/trials")
+        tab.sends("button[aria-label='Start kill-worker']").sees("Past runs", 120)
+        tab.sends("#past a", "kill-worker").sees("live").picture(DOCS / "chaos.png")
+    finally:
+        browser.close()
+
+
+def top() -> Text:
     """`workerkit top` as it looks on a terminal."""
     project = open_here()
     try:

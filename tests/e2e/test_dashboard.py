@@ -74,7 +74,7 @@ port = {}
 EVIL = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
 
 VIEWS = ("/", "/events", "/publish?topic=orders", "/cron", "/cron/shop/report", "/letters",
-         "/letters?parked=1", "/trials")  # fmt: skip
+         "/letters?parked=1", "/trials", "/checklist")  # fmt: skip
 
 
 class Bakery(Place):
@@ -145,7 +145,7 @@ def test_every_view_fits_and_has_no_fault(bakery, browser, width, dark):
     bakery.bury("buried")
     tab = browser.tab(width, 800, dark=dark)
     for view in (*VIEWS, "/events/buried", "/letters/buried"):
-        tab.go(bakery.page + view)
+        tab.go(bakery.page + view).sees("to go." if view == "/checklist" else "")
         assert tab.run("document.documentElement.scrollWidth") <= width, view
         assert faults(tab) == [], view
     assert tab.trouble == []
@@ -229,7 +229,7 @@ def test_everything_goes_with_the_keyboard_alone(bakery, tab):
     for _ in range(12):
         tab.press("Tab")
         reached.add(tab.run("document.activeElement.getAttribute('aria-label')"))
-    assert {"Overview", "Events", "Cron", "Dead letters", "Chaos and load"} <= reached
+    assert {"Overview", "Events", "Cron", "Dead letters", "Chaos and load", "Checklist"} <= reached
 
 
 def test_an_open_page_goes_on_without_losing_the_focus(bakery, tab):

@@ -9,18 +9,24 @@ import orjson
 import pytest
 
 from workerkit.chaos.course import Seen as Look
+from workerkit.chaos.journal import write_journal
+from workerkit.chaos.kept import Kept, Verdicts
+from workerkit.chaos.verdict import Verdict
 from workerkit.cron.ledger import Run
-from workerkit.errors import StartStopError, StorageError
+from workerkit.dashboard.model import Milestone, Progress
+from workerkit.errors import StartStopError, StorageError, WorkerkitError
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.lookout import feed as feeds
 from workerkit.lookout.bench import Bench
 from workerkit.lookout.feed import Feed, Seen
-from workerkit.lookout.kept import course_curves, latencies
+from workerkit.lookout.kept import course_curves, latencies, past
+from workerkit.lookout.progress import Examiner
 from workerkit.lookout.pulse import Beat, Pulse
 from workerkit.lookout.scenery import Wiring, overview
 from workerkit.lookout.waterfall import _attempt, shown
 from workerkit.operate import said
+from workerkit.operate.checklist import Checklist, Day
 from workerkit.operate.jobs import Job
 from workerkit.operate.said import SaidFile, SaidLine, said_about, said_between
 from workerkit.operate.status import ProcessStatus, Status, WorkerStatus
@@ -317,6 +323,45 @@ def test_the_phases_of_a_running_scenario_are_its_bands():
     course = [Look(0.0, "steady state", 0, 0, 0), Look(1.0, "SIGKILL", 1, 0, 1),
               Look(2.0, "SIGKILL", 2, 1, 1), Look(3.0, "drain", 2, 2, 0)]  # fmt: skip
     assert course_curves(course)[0].bands == [(0.0, 2.0, "SIGKILL")]
+
+
+def test_verdicts_of_the_command_line_are_among_the_past_ones(tmp_path):
+    verdict = Verdict(
+        "fail", ("1 lost: x",), 5, 5, 4, 0, 1, 0, 0, 0, 0, 0, 3, None, 0.5, 0, 0, None
+    )
+    Verdicts(tmp_path).save(Kept("lose-db", "shop", 50.0, 7.0, "", verdict))
+    write_journal(tmp_path / "chaos" / "one", [("poison-event", verdict, 60.0123456789, 7.0)], "")
+    Verdicts(tmp_path).save(Kept("poison-event", "shop", 60.0123456789, 7.0, "", verdict))
+    (tmp_path / "chaos" / "broken").mkdir()
+    (tmp_path / "chaos" / "broken" / "journal.json").write_text("{}")
+    other, trial = past(tmp_path)
+    assert (other.id, other.title, other.at) == ("one", "poison-event", pytest.approx(60.012346))
+    assert (trial.title, trial.result, trial.reasons) == ("lose-db", "fail", ("1 lost: x",))
+    assert ("lost", "1") in trial.figures
+
+
+def examined(examiner: Examiner) -> Progress:
+    """What it says once it has looked."""
+    while (found := examiner.progress()).looking:
+        threading.Event().wait(0.001)
+    return found
+
+
+def test_the_checklist_is_looked_at_beside_the_page_and_again_when_it_is_old(monkeypatch):
+    found = iter([Checklist("x", 5.0, ()), Checklist("x", 1e12, (Day("d", "D", ()),))])
+    examiner = Examiner(lambda: next(found))
+    assert examiner.progress() == Progress(0.0, (), True)
+    while not examiner.progress().milestones:
+        threading.Event().wait(0.001)
+    assert examined(examiner) == Progress(1e12, (Milestone("D", ()),), False)
+
+
+def test_a_checklist_that_fails_is_told_and_looked_at_again():
+    def fail() -> Checklist:
+        raise ValueError("of a probe")
+
+    with pytest.raises(WorkerkitError, match="the checklist failed"):
+        examined(Examiner(fail))
 
 
 class Slow(Bench):

@@ -27,7 +27,7 @@ from .html import Html, tag
 from .masking import Masks
 from .model import Actions, Looks
 from .shell import PLACES, Frame, Said
-from .views import cron, events, letters, overview, trials
+from .views import cron, events, letters, overview, progress, trials
 from .visit import Page, Part, Visit
 
 log = logging.getLogger("workerkit.dashboard")
@@ -51,6 +51,7 @@ VIEWS: dict[str, Callable[[Visit], Page]] = {
     "/letters/{id:path}": letters.letter,
     "/trials": trials.trials,
     "/trials/{id}": trials.trial,
+    "/checklist": progress.progress,
 }
 
 

@@ -256,6 +256,37 @@ class Trials:
     loads: tuple[Offer, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """One thing that the project needs; `way_out` is the command, or the deed, that settles it.
+
+    `state` is done, open, unseen (cannot be told here) or person (waits for one).
+    """
+
+    id: str
+    title: str
+    state: str
+    fact: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """Things that belong together."""
+
+    title: str
+    items: tuple[Todo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the project is, as it was found at `at`; `looking` while it is looked at anew."""
+
+    at: float
+    milestones: tuple[Milestone, ...]
+    looking: bool
+
+
 class Looks(Protocol):
     """What the page asks; nothing of it changes anything.
 
@@ -296,6 +327,9 @@ class Looks(Protocol):
 
     def trial(self, id: str) -> Trial | None:
         """One that runs or is kept."""
+
+    def progress(self) -> Progress:
+        """How far the project is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ PLACES = (
     Place("/cron", "Cron", "Cron", "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zm0 3v5l4 2"),
     Place("/letters", "Dead letters", "Dead", "M3 6h18v12H3zl9 7 9-7"),
     Place("/trials", "Chaos and load", "Chaos", "M13 3 5 14h6l-1 7 8-11h-6z"),
+    Place("/checklist", "Checklist", "Checklist", "M4 6l2 2 3-4M12 6h8M4 15l2 2 3-4M12 16h8"),
 )
 """In the order of the menu."""
 

@@ -8,30 +8,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from ..chaos.catalogue import SCENARIOS
 from ..chaos.course import Seen
 from ..chaos.journal import write_journal
+from ..chaos.kept import FOLDER
 from ..chaos.left import clean_up
 from ..chaos.report import page
 from ..dashboard.model import Offer, Trial, Trials
 from ..errors import StartStopError, WorkerkitError
 from ..loadtest.generator import Load
 from ..loadtest.measured import Second
-from ..loadtest.run import Run, Runs, new_id
+from ..loadtest.run import Run, new_id
 from ..project import Project
 from ..trial.apis import Asked, load_apis
-from ..trial.breaking import play_at, scenario_of
+from ..trial.breaking import keep, play_at, scenario_of
 from ..trial.judge import Demands
 from ..trial.place import LoadOf, opened_place
 from ..trial.topics import Published, load_topics
 from .kept import course_curves, past, second_curves
 
 log = logging.getLogger("workerkit.bench")
-
-FOLDER = "chaos"
-"""Below the project's data folder."""
 
 COUNT = 1000
 """Events that a load test of events publishes: what the users' own check demands."""
@@ -64,11 +61,6 @@ class Bench:
         self._offers: tuple[Offer, ...] | None = None
         self._failed: Trial | None = None
 
-    @property
-    def folder(self) -> Path:
-        """Where scenarios' verdicts are kept."""
-        return self._project.data / FOLDER
-
     def play(self, name: str) -> str:
         """Start scenario *name*, in its short form.
 
@@ -100,7 +92,7 @@ class Bench:
 
     def trials(self) -> Trials:
         """What runs, what is kept, what there is."""
-        kept = past(self.folder, Runs(self._project.data))
+        kept = past(self._project.data)
         failed = (self._failed,) if self._failed else ()
         return Trials(self.running(), (*failed, *kept), self._scenarios(), LOADS)
 
@@ -121,7 +113,7 @@ class Bench:
     def find(self, id: str) -> Trial | None:
         """The one of that id that is kept, or has just failed to start."""
         there = [self._failed] if self._failed else []
-        there += past(self.folder, Runs(self._project.data))
+        there += past(self._project.data)
         return next((trial for trial in there if trial.id == id), None)
 
     def _start(self, trial: Trial, work: Callable[[_Running], None]) -> None:
@@ -150,8 +142,9 @@ class Bench:
         scenario = scenario_of(running.trial.title)
         with opened_place(self._project.folder, scenario.mode, None) as place:
             played = play_at(place, scenario, LoadOf(quick=True), running.course.append)
+            keep(place, played)
         results = [(played.scenario, played.verdict, played.began, played.seconds)]
-        write_journal(self.folder / running.trial.id, results, page(results))
+        write_journal(self._project.data / FOLDER / running.trial.id, results, page(results))
 
     def _load_events(self, running: _Running) -> None:
         load_topics(self._project, _Heard(running), Published(COUNT), Demands())

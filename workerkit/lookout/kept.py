@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 import orjson
 
 from ..chaos.course import Seen, rates
+from ..chaos.kept import FOLDER as CHAOS
+from ..chaos.kept import Verdicts
 from ..dashboard.model import Curve, Trial
 from ..dashboard.words import duration
 from ..errors import ConfigurationError
 from ..loadtest.events import LAG_EVERY
 from ..loadtest.measured import Second
-from ..loadtest.run import Run, Runs, read
+from ..loadtest.run import FOLDER as RUNS
+from ..loadtest.run import Run, read
 from ..loadtest.units import shown
 
 MOST = 50
@@ -29,10 +33,14 @@ CALM = ("", "steady state", "drain")
 Band = tuple[float, float, str]
 
 
-def past(chaos: Path, runs: Runs) -> list[Trial]:
+def past(data: Path) -> list[Trial]:
     """Kept scenarios and load tests, newest first; what cannot be read is left out."""
-    found = [trial for path in _latest(chaos, "*/journal.json") for trial in _journal(path)]
-    for path in _latest(runs.folder, "*.json"):
+    found = [trial for path in _latest(data / CHAOS, "*/journal.json") for trial in _journal(path)]
+    began = {round(trial.at, 3) for trial in found}
+    # What the command line played is kept without its course, and what we played a second time.
+    others = [kept for kept in Verdicts(data).all().values() if round(kept.at, 3) not in began]
+    found += [_trial(k.scenario, k.scenario, k.at, k.seconds, asdict(k.verdict)) for k in others]
+    for path in _latest(data / RUNS, "*.json"):
         try:
             found.append(load_trial(read(path)))
         except ConfigurationError:
@@ -48,13 +56,14 @@ def _journal(path: Path) -> list[Trial]:
     """The scenario that `chaos.journal` wrote to *path*; none when it is none of ours."""
     try:
         (activity,) = orjson.loads(path.read_bytes())["run"]
-        return [_played(path.parent.name, activity)]
+        began = datetime.fromisoformat(activity["start"]).timestamp()
+        name, seconds = activity["activity"]["name"], activity["duration"]
+        return [_trial(path.parent.name, name, began, seconds, activity["output"])]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
-def _played(id: str, activity: Mapping[str, Any]) -> Trial:
-    verdict = activity["output"]
+def _trial(id: str, name: str, at: float, seconds: float, verdict: Mapping[str, Any]) -> Trial:
     figures = [("published", f"{verdict['confirmed']:,}"), ("applied", f"{verdict['applied']:,}"),
                ("dead", f"{verdict['dead']:,}"), ("lost", f"{verdict['lost']:,}"),
                ("done twice", f"{verdict['duplicated']:,}"),
@@ -68,9 +77,9 @@ def _played(id: str, activity: Mapping[str, Any]) -> Trial:
     return Trial(
         id=id,
         kind="chaos",
-        title=activity["activity"]["name"],
-        at=datetime.fromisoformat(activity["start"]).timestamp(),
-        seconds=activity["duration"],
+        title=name,
+        at=at,
+        seconds=seconds,
         result=verdict["result"],
         reasons=tuple(verdict["reasons"]),
         figures=tuple(figures),

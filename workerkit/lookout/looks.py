@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
+from ..acceptance.checklist import checklist
 from ..core.loading import unknown
 from ..core.supervisor import Supervisor
 from ..cron.line import Entry
@@ -18,6 +19,7 @@ from ..dashboard.model import (
     Line,
     Overview,
     Past,
+    Progress,
     Story,
     Stream,
     Trial,
@@ -37,6 +39,7 @@ from ..storage.inspection import settlements as settlements_of
 from ..storage.inspection import table_version
 from .bench import Bench
 from .feed import AT_MOST, Feed, Seen
+from .progress import Examiner
 from .pulse import Pulse
 from .scenery import Wiring, overview
 from .waterfall import event_line, tell, worst
@@ -63,6 +66,7 @@ class Lookout:
         self.name = project.file.name
         self.feed = Feed(project.transport)
         self.pulse = Pulse(self._look, self._jobs)
+        self.examiner = Examiner(lambda: checklist(project))
         self.bench = Bench(project) if experiments else None
         self.workers = Supervisor([self.feed, self.pulse], name="lookout")
         self.wiring = _wiring(project)
@@ -148,6 +152,10 @@ class Lookout:
     def trial(self, id: str) -> Trial | None:
         """One that is kept."""
         return self.bench.find(id) if self.bench else None
+
+    def progress(self) -> Progress:
+        """How far the project is."""
+        return self.examiner.progress()
 
     def databases(self) -> dict[str, Database]:
         """Every service's, by its name."""
