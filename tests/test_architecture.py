@@ -22,7 +22,7 @@ RULES = Rules(
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
         ["project"],
         ["publisher", "process", "trigger"],
-        ["story", "trial"],
+        ["story", "trail", "trial"],
         ["testing"],
         ["cli"],
     ],

@@ -17,6 +17,7 @@ from ..core.failure import describe, trace
 from ..core.hooks import Ran, RunHook, tell_run
 from ..core.loop import EventLoop
 from ..core.state import who
+from ..core.trace import of_run
 from ..errors import HandlerTimeout, LeaseLost, StorageError
 from .job import RunContext
 from .ledger import Begun, Claim, Ledger, Run, RunState, RunWork
@@ -242,7 +243,7 @@ class Runner:
         failed = run.state in ("failed", "timed_out")
         record = Ran(
             service, job, run.tick, run.state, late, duration, run.rows,
-            error if failed else "", run.reason,
+            error if failed else "", run.reason, of_run(run.job, run.tick, run.token),
         )  # fmt: skip
         tell_run(self.hooks, record)
 

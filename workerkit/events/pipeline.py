@@ -6,7 +6,6 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.clock import Clock
@@ -15,6 +14,7 @@ from ..core.hooks import Hook, Outcome, Settled, tell
 from ..core.loop import EventLoop
 from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
 from .item import Item
+from .result import Result
 from .store import ParkedEvent, RunAgain, Store, UnitOfWork
 from .suspects import Quarantine, Suspects
 from .transport import Message
@@ -40,21 +40,6 @@ class AlreadySettledError(BaseException):
 
 ENGINE_SIGNALS = (AlreadySettledError, RunAgain)
 """What passes through a handler; anything else that leaves it is the handler's failure."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What became of a batch: records for the hooks, and what is left to do after the commit.
-
-    `now` is the batch's moment in epoch seconds, `due` when the first of what
-    it parked is due.
-    """
-
-    now: float
-    records: list[Settled] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-    actions: list[Callable[[], None]] = field(default_factory=list)
-    due: float = math.inf
 
 
 Settle = Callable[[Sequence[Item], Sequence[Message]], bool]
@@ -169,12 +154,12 @@ class Pipeline:
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
             for item in items:
                 if _expired(item, result.now):
-                    result.records.append(self._record(item, "expired", result.now))
+                    result.records.append(self._record(item, "expired", result))
                 elif item.identity in new:
                     new.discard(item.identity)
                     self._run_in_batch(item, uow, result, careful)
                 else:
-                    result.records.append(self._record(item, "duplicate", result.now))
+                    result.records.append(self._record(item, "duplicate", result))
             if result.messages:
                 uow.post(result.messages)
             uow.commit()
@@ -218,11 +203,11 @@ class Pipeline:
     def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
         if _expired(item, result.now) and item.parked is None:
-            result.records.append(self._record(item, "expired", result.now))
+            result.records.append(self._record(item, "expired", result))
             self._finish([item], None, result)
             return 0.0
         if item.parked is None and self.store.settled(self.consumer, item.identity):
-            result.records.append(self._record(item, "duplicate", result.now))
+            result.records.append(self._record(item, "duplicate", result))
             self._finish([item], None, result)
             return 0.0
         with self.suspects.started(item) as problem:
@@ -244,7 +229,8 @@ class Pipeline:
                 uow.commit()
         except AlreadySettledError:
             uow.rollback()
-            result = Result(result.now, [self._record(item, "duplicate", result.now)])
+            result = Result(result.now)
+            result.records.append(self._record(item, "duplicate", result))
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
@@ -323,7 +309,7 @@ class Pipeline:
             result.messages.extend(context.follow_ups)
         if context.actions:
             result.actions.extend(context.actions)
-        result.records.append(self._record(item, "applied", result.now, duration))
+        result.records.append(self._record(item, "applied", result, duration, context.sent))
 
     def _park(
         self,
@@ -353,27 +339,30 @@ class Pipeline:
         uow.park(event)
         if not dead:
             result.due = min(result.due, event.due)
-        record = self._record(item, "dead" if dead else "parked", result.now, duration)
+        record = self._record(item, "dead" if dead else "parked", result, duration)
         result.records.append(record._replace(error=type(error).__name__, message=shown))
 
-    def _record(self, item: Item, outcome: Outcome, now: float, duration: float = 0.0) -> Settled:
+    def _record(
+        self,
+        item: Item,
+        outcome: Outcome,
+        result: Result,
+        duration: float = 0.0,
+        sent: Sequence[tuple[str, str]] = (),
+    ) -> Settled:
         event = item.event
         return Settled(
-            self.service,
-            self.name,
-            event.topic,
-            event.id,
-            outcome,
-            item.attempt,
-            duration,
-            max(0.0, now + duration - item.published),
-            trace_id=event.trace_id if event.traceparent else "",
+            self.service, self.name, event.topic, event.id, outcome, item.attempt, duration,
+            max(0.0, result.now + duration - item.published),
             deliveries=item.delivery.count if item.delivery else 1,
-        )
+            traceparent=event.traceparent, ended=self.clock.time(), follow_ups=tuple(sent),
+            batch=result.batch,
+        )  # fmt: skip
 
     def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> None:
         """What follows the commit; dying in here loses nothing."""
         self.next_due = min(self.next_due, result.due)
+        result.batch.committed = self.clock.time() if uow is not None else 0.0
         if self.settle(items, result.messages) and uow is not None:
             self.store.sent(uow)
         for action in result.actions:
