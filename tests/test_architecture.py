@@ -37,6 +37,7 @@ RULES = Rules(
             "observability.merged",
             "observability.requests",
         ],
+        "opentelemetry": ["observability.tracing"],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
@@ -58,6 +59,7 @@ RULES = Rules(
 )
 
 DISTRIBUTIONS = {
+    "opentelemetry": "opentelemetry-sdk",
     "prometheus_client": "prometheus-client",
     "pydantic_settings": "pydantic-settings",
     "yaml": "pyyaml",

@@ -35,6 +35,8 @@ class Environment(BaseSettings):
     redis_url: str | None = None
     log_format: Literal["json", "text"] | None = None
     dapr_api_token: str | None = None
+    otel_exporter_otlp_endpoint: str | None = None
+    """Given, spans go there; the SDK reads it, and its siblings, itself."""
     workerkit_data: str | None = None
     workerkit_probe: str | None = None
     """Set by chaos runs for their processes, see `chaos.probe`."""
