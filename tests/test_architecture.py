@@ -29,6 +29,7 @@ RULES = Rules(
     # A mistyped name is answered alike for a setting and for a service.
     meetings=[("config", "core")],
     homes={
+        "anyio": ["observability.server"],
         "dapr": ["transports.dapr"],
         "httptools": ["loadtest"],
         "copier": ["scaffold"],

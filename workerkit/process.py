@@ -32,7 +32,7 @@ from .observability.health import Health, Tally, WorkerHealth, consumer_health, 
 from .observability.logs import LogHook
 from .observability.metrics import Metrics
 from .observability.requests import Requests
-from .observability.server import HttpServer
+from .observability.server import HttpServer, names_of
 from .observability.trigger import trigger_route
 from .project import Project
 from .storage.checkpoints import Checkpointer
@@ -315,10 +315,12 @@ class Process:
         more = []
         if self.cron is not None:
             more.append(trigger_route(self.name, set(self.cron.entries), self.cron.trigger))
-        app = admin_app(self.health, self.live, self.metrics, more=more)
+        host = self.project.environment.worker_host
+        app = admin_app(self.health, self.live, self.metrics, names_of(host), more)
         if with_api:
             assert self.service.api is not None
             requests = Requests(self.service.api())
             self.metrics.add(requests)
             app = beside(requests, app)
-        return HttpServer(f"{self.name}/http", app, self.project.environment.worker_host, port)
+        threads = self.project.file.services[self.name].api_threads
+        return HttpServer(f"{self.name}/http", app, host, port, threads)

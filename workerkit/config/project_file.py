@@ -36,6 +36,8 @@ class ServiceEntry(_Strict):
     """A SQLAlchemy URL; None means `DATA/SERVICE.db`."""
     ports: Ports = Ports()
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
+    api_threads: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Threads for the API's `def` handlers; None leaves it to AnyIO, which takes 40."""
     modes: tuple[Literal["api", "events", "cron"], ...] | None = None
     """The modes that the service has; None means: ask its `wire`."""
 

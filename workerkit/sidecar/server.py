@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.clock import Clock
 from ..events.transport import Transport
-from ..observability.server import LOOPBACK, HttpServer
+from ..observability.server import HttpServer, names_of
 from .app import sidecar_app
 
 
@@ -26,8 +26,7 @@ class Sidecar(HttpServer):
         token: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        hosts = LOOPBACK if host in LOOPBACK else None
         app = sidecar_app(
-            transport, app_id=app_id, pubsub=pubsub, token=token, hosts=hosts, clock=clock
+            transport, app_id=app_id, pubsub=pubsub, token=token, hosts=names_of(host), clock=clock
         )
         super().__init__("sidecar", app, host, port)
