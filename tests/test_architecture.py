@@ -20,7 +20,7 @@ RULES = Rules(
         ["events", "cron"],
         ["transports", "state", "storage", "observability"],
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
-        ["project"],
+        ["project", "app_port"],
         ["publisher", "process", "trigger"],
         ["story", "trail", "trial"],
         ["testing"],
@@ -30,7 +30,14 @@ RULES = Rules(
     meetings=[("config", "core")],
     homes={
         "anyio": ["observability.server"],
-        "dapr": ["transports.dapr"],
+        "dapr": [
+            "transports.dapr",
+            "sidecar.grpc_api",
+            "sidecar.grpc_events",
+            "sidecar.grpc_server",
+        ],
+        "google": ["sidecar.grpc_api"],
+        "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
         "copier": ["scaffold"],
         "prometheus_client": [
@@ -42,7 +49,7 @@ RULES = Rules(
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
-        "pydantic_settings": ["config.settings"],
+        "pydantic_settings": ["config.settings", "config.sidecar"],
         "redis": ["connections", "transports.redis_streams"],
         "rich": ["cli.show", "cli.show_chaos", "cli.show_load", "cli.show_top"],
         "schedule": ["cron"],
@@ -61,6 +68,8 @@ RULES = Rules(
 
 DISTRIBUTIONS = {
     "opentelemetry": "opentelemetry-sdk",
+    "google": "protobuf",
+    "grpc": "grpcio",
     "prometheus_client": "prometheus-client",
     "pydantic_settings": "pydantic-settings",
     "yaml": "pyyaml",

@@ -46,7 +46,14 @@ class SidecarEntry(_Strict):
     """The local sidecar."""
 
     port: Port = 3500
+    grpc_port: Port = 50001
     pubsub: str = "pubsub"
+
+
+class DaprEntry(_Strict):
+    """How events come from a Dapr sidecar: it calls us over HTTP, or we hold a gRPC stream."""
+
+    receive: Literal["http", "stream"] = "http"
 
 
 class RequestEntry(_Strict):
@@ -76,12 +83,13 @@ class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
     name: str = "project"
-    transport: Literal["sqlite", "redis"] | None = None
+    transport: Literal["sqlite", "redis", "dapr"] | None = None
     """None means: redis where REDIS_URL or `redis` names a server, else sqlite."""
     redis: str | None = None
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
     services: dict[str, ServiceEntry] = {}
 
