@@ -17,6 +17,39 @@ from workerkit.events.envelope import Event
 VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
+CURIOUS = """
+from opentelemetry.trace import get_current_span
+from workerkit import CronJob, EventWorker, Retry, Service
+
+SEEN = []
+
+
+def look(name):
+    SEEN.append((name, get_current_span().get_span_context().span_id.to_bytes(8, "big")))
+
+
+class OrderWorker(EventWorker[dict]):
+    topic = "orders"
+    retry = Retry(attempts=2, first=0.01, cap=0.01)
+
+    async def handle(self, order, context):
+        look("handle order")
+        if context.attempt == 1:
+            raise ValueError("not yet")
+
+
+class TickJob(CronJob):
+    schedule = "* * * * * *"
+
+    def run(self, context):
+        look("run shop/tick")
+
+
+def wire(settings):
+    return Service("shop", events=[OrderWorker()], cron=[TickJob()])
+"""
+
+
 class Collector(ThreadingHTTPServer):
     """Takes what is sent to OTLP's path for traces."""
 
@@ -85,6 +118,21 @@ def test_a_worker_sends_its_spans_before_it_ends(shop, collector, monkeypatch):
     (booked,) = shop.kept("orders.booked")
     (published,) = [span for span in spans if span.name == "publish orders.booked"]
     assert booked["traceparent"][3:52] == f"{published.trace_id.hex()}-{published.span_id.hex()}"
+
+
+def test_what_a_handler_or_a_job_calls_finds_its_span(shop, collector, monkeypatch):
+    pytest.importorskip("opentelemetry.sdk", reason="the extra otel is missing")
+    monkeypatch.setenv(VARIABLE, collector.url)
+    shop.write(code=CURIOUS)
+    process = shop.start(mode="all")
+    shop.publish("orders", Event("orders", {}, id="a", source="web"))
+    seen = sys.modules[shop.module].SEEN
+    until(lambda: {"handle order", "run shop/tick"} <= {name for name, _ in seen})
+    until(lambda: process.tally.of("order").jobs_processed == 1)
+    shop.close()
+    spans = {(span.name, span.span_id) for span in collector.spans()}
+    assert [name for name, _ in seen].count("handle order") == 2
+    assert set(seen) <= spans
 
 
 def test_a_collector_that_is_away_costs_a_worker_nothing(shop, monkeypatch):

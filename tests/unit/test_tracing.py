@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workerkit.core.hooks import Batch, Ran, Settled
-from workerkit.core.trace import caused, of_run, publish_id, trace_id
+from workerkit.core.trace import caused, handled, of_run, publish_id, trace_id
 
 export = pytest.importorskip("opentelemetry.sdk.trace.export", reason="the extra otel is missing")
 memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
@@ -140,6 +140,21 @@ def test_a_run_has_a_span_that_its_events_hang_below(spans):
     delivered = spans.one("deliver orders")
     assert delivered.parent.span_id == run.context.span_id
     assert delivered.context.trace_id == run.context.trace_id
+
+
+def test_what_a_handler_or_a_job_calls_hangs_below_its_span(spans):
+    inner = spans.tracing._provider.get_tracer("somebody else's")
+    spans.tracing.settled([settled()])
+    with spans.tracing.within(handled("", "a", "shop/order", 1)):
+        inner.start_span("SELECT").end()
+    inner.start_span("later").end()
+    handle = spans.one("handle order")
+    assert spans.one("SELECT").parent.span_id == handle.context.span_id
+    assert spans.one("SELECT").context.trace_id == handle.context.trace_id
+    assert spans.one("later").parent is None
+    with spans.tracing.within(f"00-{'ab' * 16}-{'cd' * 8}-00"):
+        inner.start_span("unwanted").end()
+    assert spans.of("unwanted") == []
 
 
 def test_a_stop_does_not_wait_for_a_collector_that_is_away():

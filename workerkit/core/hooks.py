@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from .trace import trace_id
 
@@ -90,6 +90,22 @@ class Hook(Protocol):
 
     def settled(self, records: Sequence[Settled]) -> None:
         """Take *records*; an error raised here is logged and goes no further."""
+
+
+@runtime_checkable
+class Surrounding(Protocol):
+    """A hook that is also there while a handler or a job runs, on its thread."""
+
+    def within(self, traceparent: str) -> AbstractContextManager[None]:
+        """Around what has the span that *traceparent* names."""
+
+
+Within = Callable[[str], AbstractContextManager[None]]
+
+
+def surrounding(hooks: Sequence[object]) -> Within | None:
+    """The `within` of the hook that has one; None when none does."""
+    return next((hook.within for hook in hooks if isinstance(hook, Surrounding)), None)
 
 
 def tell(hooks: Sequence[Hook], records: Sequence[Settled]) -> None:

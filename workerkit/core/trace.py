@@ -52,6 +52,13 @@ def caused(traceparent: str, cause_id: str, event_id: str) -> str:
     return f"00-{_digits(cause_id, 32)}-{span}-01"
 
 
+def handled(traceparent: str, event_id: str, consumer: str, attempt: int) -> str:
+    """The `traceparent` of what a handler does itself: within it, its own span is the parent."""
+    span = _digits(f"handle {consumer}/{event_id}/{attempt}", 16)
+    flags = "01" if sampled(traceparent) else "00"
+    return f"00-{trace_id(traceparent, event_id)}-{span}-{flags}"
+
+
 def of_run(job: str, tick: float, token: int) -> str:
     """The `traceparent` of what one run of a job publishes; its parent is the run's own span."""
     digits = _digits(f"{job}/{tick}/{token}", 48)

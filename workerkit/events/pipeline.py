@@ -6,12 +6,14 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..core.clock import Clock
 from ..core.failure import describe, trace
-from ..core.hooks import Hook, Outcome, Settled, tell
+from ..core.hooks import Hook, Outcome, Settled, surrounding, tell
 from ..core.loop import EventLoop
+from ..core.trace import handled
 from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
 from .item import Item
 from .result import Result
@@ -32,6 +34,9 @@ QUICK = 0.005
 A slower handler's transaction begins when it first asks for the session, so
 that it locks nobody while it waits for something else.
 """
+
+
+_NOTHING = nullcontext()
 
 
 class AlreadySettledError(BaseException):
@@ -70,6 +75,7 @@ class Pipeline:
         self.clock = clock
         self.loop = loop
         self.hooks = hooks
+        self._surround = surrounding(hooks)
         self.suspects = Suspects(
             store, self.consumer, worker.retry.attempts, quarantine or Quarantine()
         )
@@ -290,9 +296,10 @@ class Pipeline:
     def _handle(self, item: Item, context: EventContext) -> None:
         timeout = self.worker.timeout
         began = self.clock.monotonic() if timeout is not None else 0.0
-        answer: Any = self.worker.handle(item.payload, context)
-        if answer is not None and inspect.isawaitable(answer):
-            answer = self.loop.run(answer, timeout)
+        with self._within(item):
+            answer: Any = self.worker.handle(item.payload, context)
+            if answer is not None and inspect.isawaitable(answer):
+                answer = self.loop.run(answer, timeout)
         if answer is not None:
             log.warning(
                 "handler returned a value that is ignored",
@@ -300,6 +307,13 @@ class Pipeline:
             )
         if timeout is not None and self.clock.monotonic() - began > timeout:
             raise HandlerTimeout(f"ran longer than {timeout:g} s")
+
+    def _within(self, item: Item) -> AbstractContextManager[None]:
+        if self._surround is None:
+            return _NOTHING
+        event = item.event
+        span = handled(event.traceparent, event.id, self.consumer, item.attempt)
+        return self._surround(span)
 
     def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
         return EventContext(item.event, self.consumer, item.attempt, now, open_session)

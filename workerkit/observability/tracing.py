@@ -1,16 +1,17 @@
 """OpenTelemetry spans of what was settled: the extra `otel`, imported only when it is asked for.
 
 A hook is told afterwards, so spans are made with the times that were taken,
-and nothing waits for them; what a handler does within itself is its own
-instrumentation's. Which trace they belong to, see `core.trace`.
+and nothing waits for them. As their ids are known beforehand, what a handler
+or job calls can be instrumented and hangs below its span. See `core.trace`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -28,7 +29,7 @@ from opentelemetry.trace import (
 )
 
 from ..core.hooks import Ran, Settled
-from ..core.trace import parent_id, publish_id, sampled
+from ..core.trace import handled, parent_id, publish_id, sampled
 
 MOST_LINKS = 128
 """Events that a batch's span links to: OpenTelemetry's own default limit."""
@@ -51,11 +52,11 @@ class Tracing:
 
     def settled(self, records: Sequence[Settled]) -> None:
         """Spans of each event, and of the batch that shared their transaction."""
-        handled = [(record, self._event(record)) for record in records]
+        told = [(record, self._event(record)) for record in records]
         batch = records[0].batch if records else None
         if batch is None or not batch.committed:
             return
-        contexts = [span.get_span_context() for _, span in handled]
+        contexts = [span.get_span_context() for _, span in told]
         links = [Link(context) for context in contexts if context.trace_flags.sampled]
         together = len(records) > 1 and bool(links)
         if together:
@@ -65,7 +66,7 @@ class Tracing:
                 links=links[:MOST_LINKS], attributes=size,
             )  # fmt: skip
             links = [Link(shared.get_span_context())]
-        for record, span in handled:
+        for record, span in told:
             self._span(
                 f"commit {self.service}", record.ended, batch.committed, set_span_in_context(span),
                 kind=SpanKind.CLIENT, links=links if together else (),
@@ -87,6 +88,18 @@ class Tracing:
             f"run {record.service}/{record.job}", began, began + record.duration, Context(),
             attributes=attributes, error=record.message if record.outcome != "succeeded" else "",
         )  # fmt: skip
+
+    @contextmanager
+    def within(self, traceparent: str) -> Iterator[None]:
+        """Have what instruments a handler or job make its spans below the one of *traceparent*."""
+        there = _context_of(traceparent)
+        asked = self._provider.sampler.should_sample(there, int(traceparent[3:35], 16), "within")
+        kept = asked.decision.is_sampled()
+        token = attach(there if kept else _context_of(f"{traceparent[:53]}00"))
+        try:
+            yield
+        finally:
+            detach(token)
 
     def close(self, timeout: float) -> None:
         """Send what is left, for *timeout* seconds at most: a collector that is away loses it."""
@@ -115,6 +128,9 @@ class Tracing:
                 kind=SpanKind.CONSUMER, attributes=attributes,
             )  # fmt: skip
             parent = set_span_in_context(delivered)
+        consumer = f"{record.service}/{record.worker}"
+        own = handled(record.traceparent, record.event_id, consumer, record.attempt)
+        self._ids.next_span = int(parent_id(own), 16)
         return self._span(
             f"handle {record.worker}", began, record.ended, parent,
             attributes=attributes, error=record.message,
@@ -122,12 +138,8 @@ class Tracing:
 
     def _publication(self, record: Settled, published: float) -> Context:
         """The span that an event's `traceparent` names; ours in place of one that nobody made."""
-        span = parent_id(record.traceparent)
-        if span:
-            flags = TraceFlags(TraceFlags.SAMPLED if sampled(record.traceparent) else 0)
-            there = SpanContext(int(record.trace_id, 16), int(span, 16), is_remote=True,
-                                trace_flags=flags)  # fmt: skip
-            return set_span_in_context(NonRecordingSpan(there))
+        if parent_id(record.traceparent):
+            return _context_of(record.traceparent)
         self._ids.next_trace = int(record.trace_id, 16)
         self._ids.next_span = int(publish_id(record.event_id), 16)
         return set_span_in_context(
@@ -161,6 +173,14 @@ class Tracing:
             span.set_status(Status(StatusCode.ERROR, error))
         span.end(int(ended * 1e9))
         return span
+
+
+def _context_of(traceparent: str) -> Context:
+    """What hangs below the span that *traceparent* names."""
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled(traceparent) else 0)
+    trace, span = int(traceparent[3:35], 16), int(traceparent[36:52], 16)
+    there = SpanContext(trace, span, is_remote=True, trace_flags=flags)
+    return set_span_in_context(NonRecordingSpan(there))
 
 
 class _Ids(RandomIdGenerator, threading.local):
