@@ -22,13 +22,14 @@ RULES = Rules(
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
         ["project", "app_port"],
         ["publisher", "process", "trigger"],
-        ["story", "trial"],
+        ["story", "trial", "acceptance"],
         ["testing"],
         ["cli"],
     ],
     # A mistyped name is answered alike for a setting and for a service.
     meetings=[("config", "core")],
     homes={
+        "anyio": ["observability.server"],
         "dapr": [
             "transports.dapr",
             "sidecar.grpc_api",
@@ -38,8 +39,12 @@ RULES = Rules(
         "google": ["sidecar.grpc_api"],
         "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
-        "copier": ["scaffold"],
-        "prometheus_client": ["observability.metrics", "observability.merged"],
+        "jinja2": ["scaffold.templates"],
+        "prometheus_client": [
+            "observability.metrics",
+            "observability.merged",
+            "observability.requests",
+        ],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
@@ -49,10 +54,11 @@ RULES = Rules(
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],
         "starlette": ["observability", "sidecar", "dashboard"],
+        "tomlkit": ["scaffold.project_files"],
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["operate.dapr_files"],
+        "yaml": ["operate.dapr_files", "operate.compose"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],

@@ -31,7 +31,8 @@ from .observability.admin import admin_app, beside
 from .observability.health import Health, Tally, WorkerHealth, consumer_health, job_health
 from .observability.logs import LogHook
 from .observability.metrics import Metrics
-from .observability.server import HttpServer
+from .observability.requests import Requests
+from .observability.server import HttpServer, names_of
 from .observability.trigger import trigger_route
 from .project import Project
 from .storage.checkpoints import Checkpointer
@@ -318,8 +319,12 @@ class Process:
         more = []
         if self.cron is not None:
             more.append(trigger_route(self.name, set(self.cron.entries), self.cron.trigger))
-        app = admin_app(self.health, self.live, self.metrics, more=more)
+        host = self.project.environment.worker_host
+        app = admin_app(self.health, self.live, self.metrics, names_of(host), more)
         if with_api:
             assert self.service.api is not None
-            app = beside(self.service.api(), app)
-        return HttpServer(f"{self.name}/http", app, self.project.environment.worker_host, port)
+            requests = Requests(self.service.api())
+            self.metrics.add(requests)
+            app = beside(requests, app)
+        threads = self.project.file.services[self.name].api_threads
+        return HttpServer(f"{self.name}/http", app, host, port, threads=threads)

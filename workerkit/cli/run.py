@@ -16,7 +16,7 @@ from ..core.child import end_with_parent
 from ..core.parts import Part, reachable, with_ports
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
-from ..observability.server import HttpServer
+from ..observability.server import HttpServer, names_of
 from ..operate.children import Children, check_ports
 from ..operate.replicas import Replicas
 from ..process import Process, parts_of, port_of
@@ -107,7 +107,7 @@ def _run_replicas(
     parts = with_ports([Part(name, mode, 0, number) for number in numbers])
     replicas = Replicas(reachable(host), [part.port for part in parts])
     port = port_of(project, name, mode) if request.port is None else request.port
-    front = HttpServer(f"{name}/http", replicas.app(), host, port)
+    front = HttpServer(f"{name}/http", replicas.app(names_of(host)), host, port)
     try:
         front.start()
         return _supervise(project, parts, request, received, f"{name} {mode}: running on port "
