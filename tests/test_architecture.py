@@ -52,7 +52,7 @@ RULES = Rules(
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["operate.dapr_files"],
+        "yaml": ["config.dapr_files"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],
