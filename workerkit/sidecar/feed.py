@@ -199,8 +199,12 @@ class Feed:
                     self._answered.wait(POLL)
                     continue
             try:
-                self._admit(self.subscription.receive(free, POLL))
+                taken = self.subscription.receive(free, POLL)
                 failures = 0
+                if taken and self._reads_on:
+                    self.subscription.close()
+                    return
+                self._admit(taken)
             except StorageError as error:
                 failures += 1
                 log.warning("could not read", extra={"topic": self.topic, "error": str(error)})
@@ -209,7 +213,7 @@ class Feed:
             self._read_once_more()
 
     def _read_once_more(self) -> None:
-        """Dapr's read of a closed stream: what it takes is held by nobody for a lease."""
+        """Dapr's read of a closed stream: what it takes comes back after a lease."""
         try:
             while not self.pubsub.closing.is_set() and not self.subscription.receive(100, POLL):
                 pass
