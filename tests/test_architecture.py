@@ -20,7 +20,7 @@ RULES = Rules(
         ["events", "cron"],
         ["transports", "state", "storage", "observability"],
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
-        ["project"],
+        ["project", "app_port"],
         ["publisher", "process", "trigger"],
         ["story", "trial"],
         ["testing"],
@@ -29,6 +29,7 @@ RULES = Rules(
     # A mistyped name is answered alike for a setting and for a service.
     meetings=[("config", "core")],
     homes={
+        "anyio": ["observability.server"],
         "dapr": [
             "transports.dapr",
             "sidecar.grpc_api",
@@ -39,7 +40,11 @@ RULES = Rules(
         "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
         "copier": ["scaffold"],
-        "prometheus_client": ["observability.metrics", "observability.merged"],
+        "prometheus_client": [
+            "observability.metrics",
+            "observability.merged",
+            "observability.requests",
+        ],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],

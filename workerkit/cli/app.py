@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ from . import (
     evaluate,
     events,
     loadtest,
+    monitoring,
     publish,
     status,
     top,
@@ -79,12 +80,17 @@ def run(
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Lanes.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Of a worker, on one port.")] = 1,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    transport: Annotated[
+        Literal["sqlite", "redis", "dapr"] | None,
+        typer.Option(help="What carries the events, whatever the project's file says."),
+    ] = None,
     tied: Tied = False,
 ) -> None:
     """Run SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
     from .run import Request, run  # noqa: PLC0415
 
-    raise typer.Exit(run(Request(service, mode, concurrency, port, tied, processes), Path.cwd()))
+    request = Request(service, mode, concurrency, port, tied, processes, transport)
+    raise typer.Exit(run(request, Path.cwd()))
 
 
 @app.command()
@@ -140,6 +146,7 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.add_typer(monitoring.app, name="monitoring")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

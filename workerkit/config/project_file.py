@@ -36,6 +36,8 @@ class ServiceEntry(_Strict):
     """A SQLAlchemy URL; None means `DATA/SERVICE.db`."""
     ports: Ports = Ports()
     concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
+    api_threads: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Threads for the API's `def` handlers; None leaves it to AnyIO, which takes 40."""
     modes: tuple[Literal["api", "events", "cron"], ...] | None = None
     """The modes that the service has; None means: ask its `wire`."""
 
@@ -46,6 +48,12 @@ class SidecarEntry(_Strict):
     port: Port = 3500
     grpc_port: Port = 50001
     pubsub: str = "pubsub"
+
+
+class DaprEntry(_Strict):
+    """How events come from a Dapr sidecar: it calls us over HTTP, or we hold a gRPC stream."""
+
+    receive: Literal["http", "stream"] = "http"
 
 
 class RequestEntry(_Strict):
@@ -75,12 +83,13 @@ class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
     name: str = "project"
-    transport: Literal["sqlite", "redis"] | None = None
+    transport: Literal["sqlite", "redis", "dapr"] | None = None
     """None means: redis where REDIS_URL or `redis` names a server, else sqlite."""
     redis: str | None = None
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
     services: dict[str, ServiceEntry] = {}
 

@@ -19,7 +19,6 @@ class SidecarEnvironment(BaseSettings):
 
     app_id: str | None = None
     app_port: Port | None = None
-    app_api_token: str | None = None
     dapr_http_port: Port | None = None
     dapr_grpc_port: Port | None = None
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from ..core.clock import Clock, SystemClock
 from ..core.worker import BaseWorker
-from ..observability.server import LOOPBACK, HttpServer
+from ..observability.server import HttpServer, names_of
 from .app import sidecar_app
 from .callbacks import Callbacks
 from .channel import App
@@ -47,13 +47,13 @@ class Sidecar(HttpServer):
         token: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        hosts = LOOPBACK if host in LOOPBACK else None
         self.pubsubs = {each.name: each for each in pubsubs}
         self.callbacks = [Callbacks(app, self.pubsubs, subscriptions) for app in apps if app.port]
         self.runtime = Runtime(
             app_id, self.pubsubs, States(stores), clock or SystemClock(), self._subscribed
         )
-        super().__init__("sidecar", sidecar_app(self.runtime, token=token, hosts=hosts), host, port)
+        app = sidecar_app(self.runtime, token=token, hosts=names_of(host))
+        super().__init__("sidecar", app, host, port)
         self.beside: list[BaseWorker] = [*self.callbacks]
         if grpc_port is not None:
             from .grpc_server import GrpcServer  # noqa: PLC0415
