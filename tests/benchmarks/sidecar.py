@@ -3,7 +3,8 @@
 The sidecar is a process of its own. Publishes come from this process, in bulks
 of 100 over several connections; bulk callbacks of 100 go to an app in a third
 process that answers SUCCESS and does nothing else; streaming is one client of
-the official SDK, here.
+the official SDK, here. Beside the rate stands the sidecar's CPU, which a busy
+machine does not change much.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+import psutil
 
 from tests.redis_process import RedisProcess
 from tests.shops import free_port
@@ -33,6 +35,8 @@ from workerkit.events.transport import Broker, Message
 from workerkit.transports import open_transport
 
 BULK, CONNECTIONS = 100, 4
+
+Measured = tuple[float, float]
 
 APP = """
 import sys
@@ -69,27 +73,29 @@ def main() -> None:
     for broker in ("sqlite", "redis"):
         with world(broker) as (place, transport):
             for name, measured in measure(place, transport, options.events, options.rounds):
-                print(f"{broker:8} {name:24} {median(measured):9,.0f} events/s")
+                rate, cpu = (median(each) for each in zip(*measured, strict=True))
+                print(f"{broker:8} {name:24} {rate:9,.0f} events/s {cpu:6.0f} us of CPU an event")
 
 
 def measure(
     place: Place, transport: Broker, events: int, rounds: int
-) -> Iterator[tuple[str, list[float]]]:
-    """Each figure's name and rates."""
+) -> Iterator[tuple[str, list[Measured]]]:
+    """Each figure's name and what its rounds gave."""
     started = place.start("sidecar", "--port=0", "--grpc-port=0").says("gRPC on")
     http_port, grpc_port = map(int, re.findall(r"port (\d+), gRPC on (\d+)", started.said)[0])
     os.environ |= {"DAPR_HTTP_PORT": str(http_port), "DAPR_GRPC_PORT": str(grpc_port)}
     from dapr.clients import DaprClient  # noqa: PLC0415
 
-    yield "publish, HTTP bulk", [publish_http(http_port, events) for _ in range(rounds)]
+    pid = started.process.pid
+    yield "publish, HTTP bulk", [publish_http(pid, http_port, events) for _ in range(rounds)]
     with DaprClient() as client:
-        yield "publish, gRPC bulk", [publish_grpc(client, events) for _ in range(rounds)]
-        yield "streaming to the SDK", [stream(client, events // 4) for _ in range(rounds)]
+        yield "publish, gRPC bulk", [publish_grpc(pid, client, events) for _ in range(rounds)]
+        yield "streaming to the SDK", [stream(pid, client, events // 4) for _ in range(rounds)]
     started.signal(15)
     yield "callbacks, HTTP bulk", [called(place, transport, events) for _ in range(rounds)]
 
 
-def publish_http(port: int, events: int) -> float:
+def publish_http(pid: int, port: int, events: int) -> Measured:
     entries = [
         {"entryId": str(n), "event": {"productId": f"p-{n}", "newStock": n},
          "contentType": "application/json"}
@@ -106,10 +112,10 @@ def publish_http(port: int, events: int) -> float:
                 assert answer.status == 204, answer.read()
                 answer.read()
 
-    return _rate(events, lambda: _at_once(send, events))
+    return _measured(pid, events, lambda: _at_once(send, events))
 
 
-def publish_grpc(client: Any, events: int) -> float:
+def publish_grpc(pid: int, client: Any, events: int) -> Measured:
     data = [f'{{"productId": "p-{n}", "newStock": {n}}}' for n in range(BULK)]
 
     def send(count: int) -> None:
@@ -119,10 +125,10 @@ def publish_grpc(client: Any, events: int) -> float:
             )
             assert not answer.failed_entries
 
-    return _rate(events, lambda: _at_once(send, events))
+    return _measured(pid, events, lambda: _at_once(send, events))
 
 
-def stream(client: Any, events: int) -> float:
+def stream(pid: int, client: Any, events: int) -> Measured:
     topic = f"streamed-{time.monotonic_ns()}"
     for _ in range(events // BULK):
         client.publish_events("pubsub", topic, ["1"] * BULK, data_content_type="application/json")
@@ -132,12 +138,12 @@ def stream(client: Any, events: int) -> float:
         for _ in range(events):
             subscription.respond_success(subscription.next_message())
 
-    rate = _rate(events, take)
+    measured = _measured(pid, events, take)
     subscription.close()
-    return rate
+    return measured
 
 
-def called(place: Place, transport: Broker, events: int) -> float:
+def called(place: Place, transport: Broker, events: int) -> Measured:
     """From the start of the app, which is there before the sidecar, until all is settled."""
     data = {"productId": "p-1", "newStock": 1}
     for _ in range(events // BULK):
@@ -150,11 +156,12 @@ def called(place: Place, transport: Broker, events: int) -> float:
     )
     until(lambda: transport.lag("called", "app").events < events)
     left = transport.lag("called", "app").events
-    rate = _rate(left, lambda: until(lambda: transport.lag("called", "app").events == 0))
+    settled = lambda: until(lambda: transport.lag("called", "app").events == 0)  # noqa: E731
+    measured = _measured(sidecar.process.pid, left, settled)
     sidecar.signal(15)
     app.kill()
     app.wait()
-    return rate
+    return measured
 
 
 @contextmanager
@@ -182,10 +189,13 @@ def _at_once(send: Callable[[int], None], events: int) -> None:
         list(pool.map(send, [events // CONNECTIONS] * CONNECTIONS))
 
 
-def _rate(events: int, work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _measured(pid: int, events: int, work: Callable[[], object]) -> Measured:
+    """Events a second, and microseconds of process *pid* for each."""
+    process = psutil.Process(pid)
+    cpu, began = sum(process.cpu_times()[:2]), time.perf_counter()
     work()
-    return events / (time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return events / seconds, (sum(process.cpu_times()[:2]) - cpu) / events * 1e6
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def read(tmp_path):
     def read(*texts: str, local: MemoryTransport | None = None) -> Resources:
         for number, text in enumerate(texts):
             (tmp_path / f"{number}.yaml").write_text(text)
-        return read_resources(tmp_path, "pricing", Place(open_transport, local))
+        return read_resources(tmp_path, "pricing", ["pricing"], Place(open_transport, local))
 
     read.opened = opened
     return read
@@ -133,7 +133,7 @@ def test_waits_grow_up_to_the_cap_and_end_with_the_retries():
 
 
 def test_the_shops_files_need_nothing_that_is_not_supported(read):
-    found = read_resources(SHOP, "pricing", Place(read, MemoryTransport()))
+    found = read_resources(SHOP, "pricing", ["pricing"], Place(read, MemoryTransport()))
     assert found.notes == []
     assert [each.name for each in found.pubsubs] == ["pubsub"]
     assert [each.name for each in found.stores] == ["statestore"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,21 +95,13 @@ def open_sidecar(
     app_id = wanted.app_id or given.app_id or project.file.name
     app_port = _first(wanted.app_port, given.app_port, 0)
     called = {app_id: app_port} if app_port else project.called()
-    found = _resources(project, app_id, wanted)
-    lacking = [] if grpc_installed() else ["no gRPC"]
-    if not yaml_installed() and (project.folder / RESOURCES).is_dir():
-        lacking.append(f"{RESOURCES} is not read")
-    if lacking:
-        way_out = "pip install 'workerkit[dapr]'"
-        found.notes.append(f"sidecar: HTTP only, {' and '.join(lacking)}: {way_out}")
+    found = _resources(project, app_id, [app_id, *called], wanted)
+    token = project.environment.app_api_token
     sidecar = Sidecar(
         found.pubsubs,
         app_id=app_id,
         stores=found.stores,
-        apps=[
-            App(name, its_port, token=project.environment.app_api_token)
-            for name, its_port in called.items()
-        ],
+        apps=[App(name, its_port, token=token) for name, its_port in called.items()],
         subscriptions=found.subscriptions,
         host=project.environment.worker_host,
         port=http.port,
@@ -118,16 +111,22 @@ def open_sidecar(
     return sidecar, found.notes
 
 
-def _resources(project: Project, app_id: str, wanted: Request) -> Resources:
+def _resources(project: Project, app_id: str, app_ids: Sequence[str], wanted: Request) -> Resources:
     """What the files define, and the components that every project has."""
     folder, local = wanted.resources, None
     if folder is None:
-        local = project.broker
-        folder = project.folder / RESOURCES if yaml_installed() else None
+        folder, local = project.folder / RESOURCES, project.broker
     elif not folder.is_dir():
         raise ConfigurationError(f"--resources-path: there is no folder {folder}")
-    place = Place(_open, local, project.lease, wanted.strict)
-    found = read_resources(folder, app_id, place) if folder and folder.is_dir() else Resources()
+    found, lacking = Resources(), [] if grpc_installed() else ["no gRPC"]
+    if folder.is_dir() and local is not None and not yaml_installed():
+        lacking.append(f"{RESOURCES} is not read")
+    elif folder.is_dir():
+        place = Place(_open, local, project.lease, wanted.strict)
+        found = read_resources(folder, app_id, app_ids, place)
+    if lacking:
+        way_out = "pip install 'workerkit[dapr]'"
+        found.notes.append(f"sidecar: {' and '.join(lacking)}: {way_out}")
     name = project.file.sidecar.pubsub
     if name not in {each.name for each in found.pubsubs}:
         pubsub = PubSub(name, project.broker, lease=project.lease, strict=wanted.strict)

@@ -26,6 +26,9 @@ log = logging.getLogger("workerkit.sidecar")
 POLL = 0.5
 """Seconds between looks at whether the feed is to end."""
 
+GATHER = 0.005
+"""Seconds in which answers are gathered: to settle many costs what it costs to settle one."""
+
 
 class Status(Enum):
     """An app's answer to an event."""
@@ -257,6 +260,8 @@ class Feed:
                 if not self._settled:
                     self._answered.wait(self._pause(renew_at))
                 self._hand_again(time.monotonic())
+            if self._settled:
+                self.pubsub.closing.wait(GATHER)
             try:
                 self._settle()
                 if time.monotonic() >= renew_at:

@@ -7,7 +7,7 @@ for it gets Dapr's own answer: that there is none of that name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ Open = Callable[[str, float], Transport]
 
 @dataclass
 class Resources:
-    """What a folder defines for one app; `notes` say what in it is not served, with its place."""
+    """What a folder defines; `notes` say what in it is not served, with its place."""
 
     pubsubs: list[PubSub] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
@@ -58,13 +58,13 @@ class Place:
     strict: bool = False
 
 
-def read_resources(folder: Path, app_id: str, place: Place) -> Resources:
-    """What the YAML files below *folder* define for *app_id*.
+def read_resources(folder: Path, app_id: str, app_ids: Collection[str], place: Place) -> Resources:
+    """What the YAML files below *folder* define for any of *app_ids*; state is that of *app_id*.
 
     Raises:
         ConfigurationError: No YAML, or a value that cannot be: with its file and line.
     """
-    documents = [each for each in read_documents(folder) if _in_scope(each, app_id)]
+    documents = [each for each in read_documents(folder) if _in_scope(each, app_ids)]
     found = Resources()
     policies = dict(_policies(documents, found))
     for document in documents:
@@ -146,7 +146,7 @@ def _whole(document: Document, name: str, default: int) -> int:
 def _subscription(document: Document) -> Declared:
     spec = document.top.get("spec") or document.top
     try:
-        declared = Declared.model_validate(_plain(spec))
+        declared = Declared.model_validate({**_plain(spec), "scopes": _scopes(document)})
         declared.check()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -201,9 +201,13 @@ def _seconds(document: Document, value: Value) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def _in_scope(document: Document, app_id: str) -> bool:
-    scopes = document.top.get("scopes")
-    return scopes is None or app_id in [each.content for each in scopes.items()]
+def _scopes(document: Document) -> list[str]:
+    return [str(each.content) for each in (document.top.get("scopes") or Value(0, [])).items()]
+
+
+def _in_scope(document: Document, app_ids: Collection[str]) -> bool:
+    scopes = _scopes(document)
+    return not scopes or not set(app_ids).isdisjoint(scopes)
 
 
 def _note_options(found: Resources, document: Document, known: tuple[str, ...]) -> None:
