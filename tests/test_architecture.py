@@ -59,7 +59,7 @@ RULES = Rules(
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["operate.dapr_files", "operate.compose"],
+        "yaml": ["config.dapr_files", "operate.compose"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],

@@ -98,8 +98,8 @@ class Pipeline:
         has been seen to work.
 
         Returns the seconds it took, without those in the queue for the write
-        lock: counted in, lanes that wait for each other would shrink each
-        other's batches.
+        lock and for the broker's answer: counted in, lanes that wait for each
+        other would shrink each other's batches.
 
         Raises:
             StorageError: Our own storage is in trouble; trying again is safe.
@@ -154,12 +154,12 @@ class Pipeline:
         if self._defers and not careful:
             uow.defer()
         try:
-            live = [item for item in items if not _expired(item, result.now)]
+            live = [item for item in items if not item.expired(result.now)]
             if self.token is not None:
                 uow.fence(self.consumer, self.token)
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
             for item in items:
-                if _expired(item, result.now):
+                if item.expired(result.now):
                     result.records.append(self._record(item, "expired", result))
                 elif item.identity in new:
                     new.discard(item.identity)
@@ -177,8 +177,7 @@ class Pipeline:
             raise RunAgain(describe(error)) from error
         finally:
             self._defers = self._defers and not uow.results_read
-        self._finish(items, uow, result)
-        return uow.waited
+        return uow.waited + self._finish(items, uow, result)
 
     def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result, careful: bool) -> None:
         if item.problem is not None:
@@ -208,14 +207,12 @@ class Pipeline:
 
     def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
-        if _expired(item, result.now) and item.parked is None:
+        if item.expired(result.now) and item.parked is None:
             result.records.append(self._record(item, "expired", result))
-            self._finish([item], None, result)
-            return 0.0
+            return self._finish([item], None, result)
         if item.parked is None and self.store.settled(self.consumer, item.identity):
             result.records.append(self._record(item, "duplicate", result))
-            self._finish([item], None, result)
-            return 0.0
+            return self._finish([item], None, result)
         with self.suspects.started(item) as problem:
             return self._settle_alone(item, problem, blame)
 
@@ -241,8 +238,7 @@ class Pipeline:
             uow.rollback()
             self._raise_trouble(error)
             raise
-        self._finish([item], uow, result)
-        return uow.waited
+        return uow.waited + self._finish([item], uow, result)
 
     def _run_alone(
         self, item: Item, uow: UnitOfWork, result: Result, blame: bool
@@ -373,11 +369,17 @@ class Pipeline:
             batch=result.batch,
         )  # fmt: skip
 
-    def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> None:
-        """What follows the commit; dying in here loses nothing."""
+    def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> float:
+        """What follows the commit; dying in here loses nothing. Seconds until the broker answered.
+
+        They are not the handler's: a distant broker does not make it a slow one.
+        """
         self.next_due = min(self.next_due, result.due)
         result.batch.committed = self.clock.time() if uow is not None else 0.0
-        if self.settle(items, result.messages) and uow is not None:
+        began = self.clock.monotonic()
+        answered = self.settle(items, result.messages)
+        seconds = self.clock.monotonic() - began
+        if answered and uow is not None:
             self.store.sent(uow)
         for action in result.actions:
             try:
@@ -385,6 +387,7 @@ class Pipeline:
             except BaseException:
                 log.exception("after_commit action failed", extra={"worker": self.name})
         tell(self.hooks, result.records)
+        return seconds
 
     def _raise_trouble(self, error: BaseException) -> None:
         """Raise StorageError in place of *error* when our own storage is at fault."""
@@ -393,8 +396,3 @@ class Pipeline:
             raise trouble from error
         if trouble is not None:
             raise trouble
-
-
-def _expired(item: Item, now: float) -> bool:
-    expires = item.event.expires
-    return expires is not None and expires < now
