@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
 
 import pytest
@@ -82,3 +83,25 @@ def test_stop_answers_what_was_asked(server):
     stopping.join(10)
     asking.join(10)
     assert answers == ["done"]
+
+
+def test_so_many_handlers_run_at_once_as_it_was_given_threads():
+    running, most, lock = [0], [0], threading.Lock()
+
+    def count(request: Request) -> PlainTextResponse:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.02)
+        with lock:
+            running[0] -= 1
+        return PlainTextResponse("done")
+
+    server = HttpServer("few", Starlette(routes=[Route("/", count)]), threads=2)
+    server.start()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: urlopen(f"http://127.0.0.1:{server.port}/").read(), range(24)))
+    finally:
+        server.stop(5)
+    assert most == [2]

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from ..core.worker import BaseWorker
 from ..errors import StartStopError
@@ -25,13 +26,28 @@ def names_of(host: str) -> frozenset[str] | None:
 
 
 class HttpServer(BaseWorker):
-    """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which."""
+    """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which.
 
-    def __init__(self, name: str, app: Any, host: str = "127.0.0.1", port: int = 0) -> None:
+    *threads* run the app's `def` handlers; None leaves it to AnyIO, which takes
+    40. An idle connection is kept for *keep_alive* seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: Any,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        threads: int | None = None,
+        keep_alive: int = 5,
+    ) -> None:
         super().__init__(name)
         self.app = app
+        self.threads = threads
         self.host = host
         self.port = port
+        self.keep_alive = keep_alive
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
 
@@ -48,8 +64,9 @@ class HttpServer(BaseWorker):
         config = uvicorn.Config(
             self.app, http="httptools", loop="asyncio", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=10,
+            timeout_keep_alive=self.keep_alive,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, self.threads)
         super().start()
         while not self._server.started:
             if not self.alive:
@@ -75,6 +92,19 @@ class HttpServer(BaseWorker):
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's; the limit of AnyIO's pool belongs to the loop that serves."""
+
+    def __init__(self, config: uvicorn.Config, threads: int | None) -> None:
+        super().__init__(config)
+        self._threads = threads
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._threads is not None:
+            current_default_thread_limiter().total_tokens = self._threads
+        await super().startup(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:

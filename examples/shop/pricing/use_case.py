@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from .models import Price, PriceChange
 from .payloads import StockUpdated
 from .rules import price_for
+
+BY_SKU = select(Price).where(Price.sku == bindparam("sku"))
+"""Made once: building a statement takes as long as running it."""
 
 
 class UnknownProduct(LookupError):
@@ -62,7 +65,7 @@ class PricingUseCase:
         Raises:
             UnknownProduct: There is no product with this sku.
         """
-        price = session.scalar(select(Price).where(Price.sku == sku))
+        price = session.scalar(BY_SKU, {"sku": sku})
         if price is None:
             raise UnknownProduct(f"no product with sku {sku!r}")
         return price

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from workerkit import Settings, StorageError
@@ -32,17 +32,17 @@ def build_api(settings: Settings, pricing: PricingUseCase) -> FastAPI:
             prices = pricing.list_prices(session, limit)
             return [PriceView.model_validate(price) for price in prices]
 
-    @app.get("/prices/{sku}")
-    def show_price(sku: str) -> PriceView:
+    @app.get("/prices/{sku}", response_model=PriceView)
+    def show_price(sku: str) -> Response:
         """The price; while the database is away that of the last warmup."""
         try:
             with database.read() as session:
-                return PriceView.model_validate(pricing.find(session, sku))
+                return _as_json(PriceView.model_validate(pricing.find(session, sku)))
         except (StorageError, DBAPIError):
             kept = settings.cache.get(f"price:{sku}")
             if kept is None:
                 raise
-            return PriceView.model_validate(kept)
+            return _as_json(PriceView.model_validate(kept))
 
     @app.get("/prices/{sku}/history")
     def show_history(sku: str, limit: Limit = 100) -> list[PriceChangeView]:
@@ -51,6 +51,11 @@ def build_api(settings: Settings, pricing: PricingUseCase) -> FastAPI:
             return [PriceChangeView.model_validate(change) for change in changes]
 
     return app
+
+
+def _as_json(view: PriceView) -> Response:
+    """Bytes, since FastAPI would have a second thread validate the model once more."""
+    return Response(view.model_dump_json(by_alias=True), media_type="application/json")
 
 
 async def _not_found(request: Request, error: Exception) -> JSONResponse:
