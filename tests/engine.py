@@ -12,7 +12,7 @@ import pytest
 
 DEBIAN = "workerkit-test/debian"
 BASES = ("run", "build", "redis", "postgres")
-"""Stages of tests/data/bases/Dockerfile, each an image `workerkit-test/STAGE`."""
+"""Stages of tests/containers/bases/Dockerfile, each an image `workerkit-test/STAGE`."""
 
 UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man",
           "usr/share/locale", "usr/share/info", "var/log")  # fmt: skip
@@ -41,7 +41,7 @@ def base_images() -> dict[str, str]:
     if missing and not _has(DEBIAN):
         _import_debian()
     for stage in missing:
-        folder = Path(__file__).parent / "data" / "bases"
+        folder = Path(__file__).parent / "containers" / "bases"
         docker("build", "--quiet", "--target", stage, "--tag", images[stage], str(folder))
     return images
 
