@@ -235,3 +235,11 @@ def test_back_to_inline_and_forward_under_load_loses_nothing(stack):
     announced = [event["id"] for event in stack.announced()]
     changes = stack.sql("SELECT count(*) FROM price_changes")
     assert len(set(announced)) == len(announced) == int(changes[0])
+
+
+def test_chaos_kills_containers_of_these_images_and_nothing_is_lost(stack):
+    program = [sys.executable, "-m", "workerkit", "chaos", "kill-worker", "pricing"]
+    said = run([*program, "--target=compose", "--quick", "--rate=20", "--json"], stack.folder)
+    (played,) = orjson.loads(said)
+    assert played["verdict"]["result"] == "pass"
+    assert "workerkit-chaos-" not in docker("ps", "--all", "--format", "{{.Names}}")
