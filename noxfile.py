@@ -79,7 +79,8 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "virtualenv"
 PYPROJECT = ROOT / "pyproject.toml"
-PARALLEL = ("-n2", "--dist=worksteal")
+CONTAINERS = "tests/containers"
+PARALLEL = ("-n2", "--dist=worksteal", f"--ignore={CONTAINERS}")
 """Most tests wait for processes and servers: two at a time take half as long, on two cores too."""
 GROUPS = nox.project.load_toml(PYPROJECT)["dependency-groups"]
 
@@ -115,6 +116,9 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         steps += [("examples/shop", "mypy"), ("examples/shop", "pytest", "-q")]
     steps += [(".", "pytest", *(session.posargs or PARALLEL))]
+    if not session.posargs:
+        # The containers' names and ports are there once: never two tests at a time.
+        steps += [(".", "pytest", CONTAINERS)]
     failed = [" ".join(step[1:]) for step in steps if not passed(session, *step)]
     if failed:
         session.error(f"failed: {'; '.join(failed)}")

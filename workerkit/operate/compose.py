@@ -23,7 +23,8 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::?[-?+]([^}]*))?\}")
 class Container:
     """A service of the compose file that runs *service* in *mode*.
 
-    `port` is where this machine reaches it, None when none is published;
+    `image` is empty where compose makes the name up; `port` is where this
+    machine reaches it, None when none is published;
     `cpus` and `memory` are its limits as written, empty without; `profiles`
     are those that must be asked for.
     """
@@ -38,6 +39,7 @@ class Container:
     health_checked: bool
     command: tuple[str, ...]
     profiles: tuple[str, ...]
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _container(name: str, entry: Mapping[str, Any], services: Sequence[str]) -> 
         and bool(entry.get("healthcheck")),
         command=command,
         profiles=tuple(map(str, entry.get("profiles") or ())),
+        image=_plain(entry.get("image", "")),
     )  # fmt: skip
 
 
