@@ -205,8 +205,9 @@ OTHERS: dict[str, tuple[Break, set[str]]] = {
         {"day2.restarts", "day3.restarts"},
     ),
     "no image": (lambda world: world.marker("no-image-inspect"), {"day1.images"}),
+    "an image that compose must name": (edit(COMPOSE, "image: shop/pricing", ""), {"day1.images"}),
     "compose refuses the file": (
-        lambda world: world.marker("no-compose-config"), {"day1.images", "day2.compose"},
+        lambda world: world.marker("no-compose-config"), {"day2.compose"},
     ),
     "containers that are not well": (
         lambda world: world.file(str(world.bin / "ps"), lambda t: t.replace("healthy", "starting")),
@@ -256,7 +257,7 @@ OTHERS: dict[str, tuple[Break, set[str]]] = {
         edit("deploy/monitoring/alertmanager.yml", "pager.example", "localhost:9099"),
         {"day5.woken"},
     ),
-    "no dashboard": (gone("deploy/monitoring/dashboard.json"), {"day5.dashboard"}),
+    "no dashboard": (gone("deploy/monitoring/grafana/dashboards/workers.json"), {"day5.dashboard"}),
     "nobody has decided": (gone("docs/evaluations/warehouse.md"), {"day4.decided"}),
     "a service without a README": (
         gone("catalog/README.md"), {"day5.readmes", "success.documents"},

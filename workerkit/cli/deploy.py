@@ -34,7 +34,7 @@ def plan(as_json: AsJson = False) -> None:
     with opened() as project:
         compose = deploy.compose_of(project.folder, project.file)
         deploy.write_override(compose, project.data / deploy.OVERRIDE)
-        sections = deploy.plan(compose, project.file)
+        sections = deploy.plan(compose, project.file, deploy.find_tool())
     if as_json:
         return show.json(sections)
     return show_deploy.plan(sections)
@@ -75,7 +75,7 @@ def rollback(
         compose = deploy.compose_of(project.folder, project.file)
         override = project.data / deploy.OVERRIDE
         deploy.write_override(compose, override)
-        for order in deploy.rollback(compose, override):
+        for order in deploy.rollback(compose, override, deploy.find_tool()):
             _agree(order, yes)
             deploy.carry_out(order, project.folder)
         place = Place(host, url or [], inline=True)

@@ -23,7 +23,8 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::?[-?+]([^}]*))?\}")
 class Container:
     """A service of the compose file that runs *service* in *mode*.
 
-    `port` is where this machine reaches it, None when none is published;
+    `port` is where this machine reaches it, None when none is published; `image`
+    is empty when compose names it;
     `cpus` and `memory` are its limits as written, empty without; `profiles`
     are those that must be asked for.
     """
@@ -32,6 +33,7 @@ class Container:
     service: str
     mode: str
     port: int | None
+    image: str
     cpus: str
     memory: str
     restart: str
@@ -50,6 +52,13 @@ class Compose:
     file: Path
     containers: tuple[Container, ...]
     others: tuple[str, ...]
+
+    @property
+    def files(self) -> list[str]:
+        """What docker compose reads by itself: the file, and the override beside it."""
+        overrides = [name.replace(".y", ".override.y") for name in NAMES]
+        there = [name for name in overrides if (self.file.parent / name).is_file()]
+        return [self.file.name, *there[:1]]
 
     def of(self, *modes: str) -> list[Container]:
         """Those that run in one of *modes*."""
@@ -115,6 +124,7 @@ def _container(name: str, entry: Mapping[str, Any], services: Sequence[str]) -> 
     return Container(
         name=name, service=service, mode=mode,
         port=_port(entry.get("ports") or ()),
+        image=_plain(entry.get("image", "")),
         cpus=limits.get("cpus", ""), memory=limits.get("memory", ""),
         restart=_plain(entry.get("restart", "")),
         health_checked=not (entry.get("healthcheck") or {}).get("disable", False)
