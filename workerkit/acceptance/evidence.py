@@ -94,8 +94,8 @@ class Evidence:
         return self.project.code()
 
     @cached_property
-    def verdicts(self) -> dict[str, Kept]:
-        """The last verdict of each chaos scenario."""
+    def verdicts(self) -> dict[tuple[str, str], Kept]:
+        """The last verdict of each chaos scenario on each service."""
         return Verdicts(self.project.data).all()
 
     @cached_property

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ..errors import ConfigurationError
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -74,17 +76,13 @@ def read_yaml(path: Path) -> Any:
     """The first document in *path*.
 
     Raises:
-        ConfigurationError: It cannot be read, or is no YAML; or PyYAML is missing.
+        ConfigurationError: It cannot be read, or is no YAML.
     """
     try:
-        import yaml  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            f"{path.name}: PyYAML is not installed: pip install pyyaml"
-        ) from None
-    try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path.name}: {(error.strerror or '').lower()}") from None
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path.name}: {error}") from None
     except yaml.YAMLError as error:
         problem = str(getattr(error, "problem", None) or error)

@@ -49,8 +49,11 @@ def _of_yaml(probe: Probe) -> Probe:
     def guarded(evidence: Evidence, services: Sequence[str]) -> Seen:
         try:
             return probe(evidence, services)
-        except (ConfigurationError, AttributeError, TypeError, KeyError) as error:
+        except ConfigurationError as error:
             return Seen("open", f"{MONITORING}: {error}", f"write the files in {MONITORING}")
+        except (AttributeError, TypeError, KeyError) as error:
+            fact = f"a file in {MONITORING} is not of the shape that it must have: {error}"
+            return Seen("open", fact, f"correct the files in {MONITORING}")
 
     return guarded
 
