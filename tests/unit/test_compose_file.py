@@ -18,7 +18,7 @@ x-worker: &worker
 services:
   pricing-service:
     command: [python, -m, pricing.api]
-    environment: { WORKER_MODE: "${API_MODE:-api}", EMPTY: }
+    environment: { WORKER_MODE: "${API_MODE:-api}", EMPTY: , NEEDED: "${PASSWORD:?is missing}" }
     ports: ["${ADDRESS:-127.0.0.1}:18001:8001"]
   pricing-event-worker:
     <<: *worker
@@ -82,14 +82,17 @@ def test_limits_restarts_and_health_checks_are_read_in_every_form(compose):
 
 
 def test_processes_are_asked_where_compose_publishes_them(compose):
-    found = {each.name: each.url for each in targets(FILE, MODES, compose, inline=False)}
+    found = {
+        each.name: each.url for each in targets(FILE, MODES, compose, "127.0.0.1", inline=False)
+    }
     assert found == {
         "pricing api": "http://127.0.0.1:18001", "pricing events": "http://127.0.0.1:8002",
         "pricing cron": "http://127.0.0.1:18003", "warehouse api": "http://127.0.0.1:8021",
         "sidecar": "http://127.0.0.1:3500",
     }  # fmt: skip
-    inline = [each.name for each in targets(FILE, MODES, compose, inline=True)]
-    assert inline == ["pricing inline", "warehouse api", "sidecar"]
+    inline = targets(FILE, MODES, compose, "::1", inline=True)
+    assert [each.name for each in inline] == ["pricing inline", "warehouse api", "sidecar"]
+    assert inline[0].url == "http://[::1]:18001"
 
 
 def test_a_rollback_stops_every_worker_and_then_has_their_apis_do_the_work(compose, tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..core.parts import reachable
 from ..errors import ConfigurationError, Unreachable
 from ..loadtest.paths import offered
 from ..loadtest.target import resolve
@@ -50,8 +51,8 @@ def deployment(project: Project, place: Place) -> Deployment:
     path = find_compose(project.folder)
     compose = read_compose(path, list(project.file.services)) if path else None
     modes = {name: project.modes(name) for name in project.file.services}
-    there = targets(project.file, modes, compose, inline=place.inline)
-    there = moved(there, place.host, place.urls)
+    host = place.host or reachable(project.environment.worker_host)
+    there = moved(targets(project.file, modes, compose, host, inline=place.inline), place.urls)
     asked = {t.service: _paths(project, t) for t in there if t.mode in ("api", "inline")}
     return Deployment(there, project.jobs(), asked, _p95(project), project.file.smoke)
 

@@ -18,17 +18,16 @@ NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.y
 
 MODES = ("api", "events", "cron", "all", "inline")
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?[-?+]([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
     """A service of the compose file that runs *service* in *mode*.
 
-    `port` is where this machine reaches it, None when none is published; `image`
-    is empty when compose names it;
-    `cpus` and `memory` are its limits as written, empty without; `profiles`
-    are those that must be asked for.
+    `port` is where this machine reaches it, None when none is published; `image` is
+    empty when compose names it; `cpus` and `memory` are its limits as written, empty
+    without; `profiles` are those that must be asked for.
     """
 
     name: str
@@ -184,4 +183,4 @@ def _published(text: str) -> str:
 
 def _plain(value: Any) -> str:
     """As text, with each `${NAME:-default}` its default: what this shell sets is not asked."""
-    return _VARIABLE.sub(lambda found: found[2] or "", str(value))
+    return _VARIABLE.sub(lambda found: found[1] or "", str(value))

@@ -13,7 +13,7 @@ import orjson
 from ..config.project_file import ProjectFile
 from ..errors import ConfigurationError, StartStopError, Unreachable
 from .compose import NAMES, Compose, Container, find_compose, read_compose
-from .targets import Target
+from .targets import Target, url
 
 GRACE = 30
 """Seconds that containers get to end: a worker takes 25 to finish what it has begun."""
@@ -88,9 +88,10 @@ def compose_of(folder: Path, file: ProjectFile) -> Compose:
 
 
 def targets(
-    file: ProjectFile, modes: Mapping[str, Sequence[str]], compose: Compose | None, *, inline: bool
-) -> list[Target]:
-    """The project's processes on this machine, at the ports that compose publishes, else its own.
+    file: ProjectFile, modes: Mapping[str, Sequence[str]], compose: Compose | None, host: str,
+    *, inline: bool,
+) -> list[Target]:  # fmt: skip
+    """The project's processes on *host*, at the ports that compose publishes, else its own.
 
     *modes* are those of each service; *inline*: an API has taken its workers in.
     """
@@ -103,8 +104,8 @@ def targets(
         for mode in ["api"] if taken_in else there:
             port = published.get((name, mode)) or getattr(entry.ports, mode)
             shown = "inline" if taken_in else mode
-            found.append(Target(name, shown, f"http://127.0.0.1:{port}"))
-    return [*found, Target("sidecar", "", f"http://127.0.0.1:{file.sidecar.port}")]
+            found.append(Target(name, shown, url(host, port)))
+    return [*found, Target("sidecar", "", url(host, file.sidecar.port))]
 
 
 def find_tool() -> Tool:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 
+from ...core.parts import reachable
 from ...errors import StorageError
 from ...events.worker import worker_name
 from ...operate.checklist import Seen
 from ...operate.smoke import METRICS
 from ...operate.status import ProcessStatus
-from ...operate.targets import Target, ask
+from ...operate.targets import Target, ask, url
 from ...storage.inspection import applied, count_letters, table_version
 from ..evidence import Evidence
 
@@ -134,7 +135,7 @@ def measurable(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each worker process exposes the four metrics."""
     workers, missing = _working(evidence, services)
     for process in workers:
-        text = _metrics(process)
+        text = _metrics(evidence, process)
         without = [name for name in METRICS if f"# TYPE {name}" not in text]
         if without:
             fact = f"{process.service} {process.mode} exposes no {without[0]}"
@@ -148,7 +149,7 @@ def counting(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each worker process has counted something that it did, and how long it took."""
     workers, missing = _working(evidence, services)
     for process in workers:
-        text = _metrics(process)
+        text = _metrics(evidence, process)
         if not all(re.search(counter, text, re.M) for counter in COUNTERS):
             fact = f"{process.service} {process.mode} has counted nothing since it started"
             return Seen("open", fact, _work_for(evidence, process))
@@ -175,8 +176,9 @@ def _working(evidence: Evidence, services: Sequence[str]) -> tuple[list[ProcessS
     return there, [f"{name} {mode}" for name, mode in wanted if (name, mode) not in known]
 
 
-def _metrics(process: ProcessStatus) -> str:
-    target = Target(process.service, process.mode, f"http://127.0.0.1:{process.port}")
+def _metrics(evidence: Evidence, process: ProcessStatus) -> str:
+    host = reachable(evidence.project.environment.worker_host)
+    target = Target(process.service, process.mode, url(host, process.port))
     return ask(target, "/metrics").body.decode("utf-8", "replace")
 
 
