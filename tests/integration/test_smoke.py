@@ -179,6 +179,12 @@ def test_what_breaks_is_named_with_what_was_seen(world, fault, name, seen):
     assert len(broken) == 1 or fault is fail_api
 
 
+def test_a_number_that_was_there_before_proves_nothing(world, monkeypatch):
+    monkeypatch.setattr("secrets.randbelow", lambda most: 50)
+    world.stock, world.deaf = 150, True
+    assert "151 sent to shop api" in world.broken()["an event from end to end"]
+
+
 def test_a_slow_api_is_told_with_its_limit(world):
     slow = Deployment(world.targets, {}, {"shop": ["/price"]}, 1e-9, None)
     (p95,) = [check for check in verify(slow, lambda c: None) if check.name == "shop api: p95"]

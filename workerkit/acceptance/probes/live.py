@@ -141,7 +141,7 @@ def measurable(evidence: Evidence, services: Sequence[str]) -> Seen:
             fact = f"{process.service} {process.mode} exposes no {without[0]}"
             return Seen("open", fact, f"curl http://localhost:{process.port}/metrics")
     if missing or not workers:
-        return Seen("open", f"{', '.join(missing) or 'no worker'} does not run here", START)
+        return Seen("open", f"not running here: {', '.join(missing) or 'any worker'}", START)
     return Seen("done", f"{', '.join(METRICS)} on {', '.join(str(p.port) for p in workers)}")
 
 
@@ -154,7 +154,7 @@ def counting(evidence: Evidence, services: Sequence[str]) -> Seen:
             fact = f"{process.service} {process.mode} has counted nothing since it started"
             return Seen("open", fact, _work_for(evidence, process))
     if missing or not workers:
-        return Seen("open", f"{', '.join(missing) or 'no worker'} does not run here", START)
+        return Seen("open", f"not running here: {', '.join(missing) or 'any worker'}", START)
     return Seen("done", f"{len(workers)} processes count, and time, what they do")
 
 

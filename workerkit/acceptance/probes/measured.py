@@ -213,7 +213,7 @@ def _usage(evidence: Evidence, name: str) -> Sequence[Usage]:
 
 def _verified(evidence: Evidence, found: Verified | None, command: str, only: str = "") -> Seen:
     if found is None:
-        return Seen("open", "no deployment was verified", command)
+        return Seen("open", f"never done: {command}", command)
     bad = [c for c in found.checks if not c.holds and (not only or c.name == only)]
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.at))
     if bad:
