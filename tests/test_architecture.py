@@ -20,7 +20,7 @@ RULES = Rules(
         ["events", "cron"],
         ["transports", "state", "storage", "observability"],
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
-        ["project"],
+        ["project", "app_port"],
         ["publisher", "process", "trigger"],
         ["story", "trial", "acceptance"],
         ["testing"],
@@ -30,9 +30,16 @@ RULES = Rules(
     meetings=[("config", "core")],
     homes={
         "anyio": ["observability.server"],
-        "dapr": ["transports.dapr"],
+        "dapr": [
+            "transports.dapr",
+            "sidecar.grpc_api",
+            "sidecar.grpc_events",
+            "sidecar.grpc_server",
+        ],
+        "google": ["sidecar.grpc_api"],
+        "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
-        "copier": ["scaffold"],
+        "jinja2": ["scaffold.templates"],
         "prometheus_client": [
             "observability.metrics",
             "observability.merged",
@@ -41,12 +48,13 @@ RULES = Rules(
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
-        "pydantic_settings": ["config.settings"],
+        "pydantic_settings": ["config.settings", "config.sidecar"],
         "redis": ["connections", "transports.redis_streams"],
         "rich": ["cli.show", "cli.show_chaos", "cli.show_load", "cli.show_top"],
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],
         "starlette": ["observability", "sidecar", "dashboard"],
+        "tomlkit": ["scaffold.project_files"],
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
@@ -59,6 +67,8 @@ RULES = Rules(
 )
 
 DISTRIBUTIONS = {
+    "google": "protobuf",
+    "grpc": "grpcio",
     "prometheus_client": "prometheus-client",
     "pydantic_settings": "pydantic-settings",
     "yaml": "pyyaml",

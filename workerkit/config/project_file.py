@@ -46,7 +46,14 @@ class SidecarEntry(_Strict):
     """The local sidecar."""
 
     port: Port = 3500
+    grpc_port: Port = 50001
     pubsub: str = "pubsub"
+
+
+class DaprEntry(_Strict):
+    """How events come from a Dapr sidecar: it calls us over HTTP, or we hold a gRPC stream."""
+
+    receive: Literal["http", "stream"] = "http"
 
 
 class RequestEntry(_Strict):
@@ -107,12 +114,13 @@ class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
     name: str = "project"
-    transport: Literal["sqlite", "redis"] | None = None
+    transport: Literal["sqlite", "redis", "dapr"] | None = None
     """None means: redis where REDIS_URL or `redis` names a server, else sqlite."""
     redis: str | None = None
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
     smoke: SmokeEntry | None = None
     services: dict[str, ServiceEntry] = {}
@@ -134,11 +142,23 @@ def read_project(folder: Path) -> ProjectFile:
     """
     path = folder / FILE
     try:
-        return ProjectFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_project(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{FILE}: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
+
+
+def parse_project(text: str) -> ProjectFile:
+    """The project file that *text* is.
+
+    Raises:
+        ConfigurationError: Not TOML, an unknown key, or a value that does not fit.
+    """
+    try:
+        return ProjectFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{FILE}: {error}") from None
     except ValidationError as error:
         raise ConfigurationError(f"{FILE}: {first_problem(error)}") from None
 

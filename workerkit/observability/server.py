@@ -28,7 +28,8 @@ def names_of(host: str) -> frozenset[str] | None:
 class HttpServer(BaseWorker):
     """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which.
 
-    *threads* run the app's `def` handlers; None leaves it to AnyIO, which takes 40.
+    *threads* run the app's `def` handlers; None leaves it to AnyIO, which takes
+    40. An idle connection is kept for *keep_alive* seconds.
     """
 
     def __init__(
@@ -37,13 +38,16 @@ class HttpServer(BaseWorker):
         app: Any,
         host: str = "127.0.0.1",
         port: int = 0,
+        *,
         threads: int | None = None,
+        keep_alive: int = 5,
     ) -> None:
         super().__init__(name)
         self.app = app
         self.threads = threads
         self.host = host
         self.port = port
+        self.keep_alive = keep_alive
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
 
@@ -60,6 +64,7 @@ class HttpServer(BaseWorker):
         config = uvicorn.Config(
             self.app, http="httptools", loop="asyncio", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=10,
+            timeout_keep_alive=self.keep_alive,
         )  # fmt: skip
         self._server = _Server(config, self.threads)
         super().start()

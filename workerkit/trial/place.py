@@ -192,7 +192,8 @@ def _programs(project: Project, service: str) -> list[Program]:
     if "api" in project.modes(service):
         parts.append(Part(service, "api", 0))
     *own, sidecar = with_ports([*parts, Part("sidecar", "", 0)])
-    command = [sys.executable, "-m", "workerkit", "sidecar", "--tied", f"--port={sidecar.port}"]
+    ports = (f"--port={sidecar.port}", "--grpc-port=0")
+    command = [sys.executable, "-m", "workerkit", "sidecar", "--tied", *ports]
     return [
         *(Program.of(part) for part in own),
         Program("sidecar", "sidecar", sidecar.port, command, "/v1.0/healthz"),
