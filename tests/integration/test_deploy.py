@@ -172,6 +172,8 @@ def test_the_plan_names_the_containers_of_this_project(place):
     assert code == 0
     assert "workerkit db upgrade pricing" in said
     assert "up -d --wait --no-deps pricing-event-worker pricing-cron-worker" in said
+    code, said = place.do("deploy", "plan", "--markdown")
+    assert code == 2 and "WORKERS_DEPLOYMENT_PLAN.md is there already: edit it" in said
     (place.folder / "docker-compose.yml").unlink()
     code, said = place.do("deploy", "plan")
     assert code == 2 and "no compose file in" in said

@@ -8,7 +8,16 @@ import pytest
 from workerkit.config.project_file import ProjectFile
 from workerkit.errors import ConfigurationError
 from workerkit.operate.compose import find_compose, read_compose
-from workerkit.operate.deploy import Tool, compose_of, plan, rollback, targets, write_override
+from workerkit.operate.deploy import (
+    FIELDS,
+    Tool,
+    compose_of,
+    plan,
+    rollback,
+    targets,
+    write_override,
+    written,
+)
 
 COMPOSE = """
 x-worker: &worker
@@ -141,6 +150,16 @@ def test_the_plan_starts_workers_before_the_apis_let_go(compose):
         "docker compose up -d --wait --no-deps pricing-service pricing-old-api warehouse"
     )
     assert "docker compose up -d --wait redis" in commands
+
+
+def test_a_plan_is_written_with_fields_for_people_and_every_container(compose):
+    text = written(plan(compose, FILE, Tool()), "shop")
+    assert text.startswith(
+        "# shop: deployment of the workers\n\n## Fields\n\n| what | |\n|---|---|\n"
+    )
+    assert text.count("| |\n") == 1 + len(FIELDS)
+    assert "1. Build.\n" not in text and "2. Build.\n\n   ```\n   docker compose build\n" in text
+    assert all(each.name in text for each in compose.containers)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,16 @@ GRACE = 30
 OVERRIDE = "rollback.yml"
 """Below the project's data folder: what has the APIs run inline."""
 
+DOCUMENT = Path("docs/WORKERS_DEPLOYMENT_PLAN.md")
+"""Where a project has its plan, written down."""
+
+FIELDS = (
+    "Window (from, to, time zone)", "Person on call, and how to reach them",
+    "Who decides to go back", "Who is told before, and where", "Who is told after",
+    "Release or commit that goes out", "Release or commit to go back to",
+)  # fmt: skip
+"""What the plan asks people for."""
+
 WORKERS = ("events", "cron", "all")
 
 
@@ -166,6 +176,19 @@ def plan(compose: Compose, file: ProjectFile, tool: Tool) -> tuple[Section, ...]
             Step("Nothing was given up on.", "workerkit dlq list"),
         )),
     )  # fmt: skip
+
+
+def written(sections: Sequence[Section], name: str) -> str:
+    """The plan as a document, with fields that only people can fill in."""
+    lines = [f"# {name}: deployment of the workers", "", "## Fields", "", "| what | |", "|---|---|"]
+    lines += [f"| {field} | |" for field in FIELDS]
+    for section in sections:
+        lines += ["", f"## {section.title}", ""]
+        for number, step in enumerate(section.steps, 1):
+            lines.append(f"{number}. {step.text}")
+            if step.command:
+                lines += ["", "   ```", f"   {step.command}", "   ```", ""]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def rollback(compose: Compose, override: Path, tool: Tool) -> tuple[Order, ...]:

@@ -15,13 +15,13 @@ import orjson
 from ...core.source import digest
 from ...errors import ConfigurationError
 from ...operate.checklist import Seen
+from ...operate.deploy import DOCUMENT as PLAN
 from ...operate.smoke import METRICS
 from ..evidence import MONITORING, Evidence
 
 Probe = Callable[[Evidence, Sequence[str]], Seen]
 
 RUNBOOK = Path("docs/WORKERS_RUNBOOK.md")
-PLAN = Path("docs/WORKERS_DEPLOYMENT_PLAN.md")
 
 RUNBOOK_SUBJECTS = {
     "health": "workerkit status", "restart": "workerkit run", "scale": "--mode=events",
@@ -179,8 +179,9 @@ def plan_written(evidence: Evidence, services: Sequence[str]) -> Seen:
     missing = [section for section in PLAN_SECTIONS if section not in headings]
     missing += [name for name in _container_names(evidence) if name not in text]
     if missing:
-        wrong = f"has no {', '.join(missing)}" if text else "is missing"
-        return Seen("open", f"{PLAN} {wrong}", "workerkit deploy plan")
+        if not text:
+            return Seen("open", f"{PLAN} is missing", "workerkit deploy plan --markdown")
+        return Seen("open", f"{PLAN} has no {', '.join(missing)}", f"edit {PLAN}")
     return Seen("done", f"{PLAN}: {', '.join(PLAN_SECTIONS)}")
 
 
