@@ -90,17 +90,20 @@ def has_timeouts(evidence: Evidence, services: Sequence[str]) -> Seen:
 
 
 def tested(evidence: Evidence, services: Sequence[str]) -> Seen:
-    """A test below `tests` uses the class of each worker and job."""
-    wanted = {
-        type(part).__name__
-        for name in services if name in evidence.services
-        for part in (*evidence.services[name].events, *evidence.services[name].cron)
-    }  # fmt: skip
-    without = sorted(wanted - _names_in_tests(evidence))
+    """A test below `tests` names each worker's class or topic, and each job's class or name."""
+    wanted: dict[str, set[str]] = {}
+    for name in services:
+        service = evidence.services.get(name)
+        for worker in service.events if service else ():
+            wanted[type(worker).__name__] = {type(worker).__name__, worker.topic}
+        for job in service.cron if service else ():
+            wanted[type(job).__name__] = {type(job).__name__, job_name(job)}
+    named = _names_in_tests(evidence)
+    without = sorted(part for part, names in wanted.items() if not names & named)
     if without or not wanted:
-        fact = f"no test uses {', '.join(without)}" if without else "there is nothing to test"
-        return Seen("open", fact, "pytest")
-    return Seen("done", f"tests use {', '.join(sorted(wanted))}")
+        fact = f"no test names {', '.join(without)}" if without else "there is nothing to test"
+        return Seen("open", fact, "write a test of it below tests/")
+    return Seen("done", f"tests name {', '.join(sorted(wanted))}")
 
 
 def drawn(evidence: Evidence, services: Sequence[str]) -> Seen:
@@ -124,7 +127,7 @@ def _workers(
 
 
 def _names_in_tests(evidence: Evidence) -> set[str]:
-    """Every name that a test file mentions in its code."""
+    """Every name and every text in the code of the tests."""
     found: set[str] = set()
     for path in (evidence.folder / "tests").rglob("*.py"):
         try:
@@ -133,6 +136,8 @@ def _names_in_tests(evidence: Evidence) -> set[str]:
             continue
         found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         found |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        found |= {text for text in texts if isinstance(text, str)}
     return found
 
 
