@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..config.dapr_files import Value, read_yaml
 from ..errors import ConfigurationError
-from .dapr_files import Value, read_yaml
 from .finding import Check
 
 COMPOSE = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
