@@ -207,9 +207,9 @@ class World:
 
     def _write_files(self) -> None:
         self._replace("workerkit.toml", lambda text: re.sub(
-            r"(?<== )\d{4}\b", lambda _: str(free_port()), text))  # fmt: skip
+            r"(?<== )\d{4,5}\b", lambda _: str(free_port()), text))  # fmt: skip
         ports = re.findall(r"(?<== )\d{4,5}\b", (self.folder / "workerkit.toml").read_text())
-        old = re.findall(r"(?<== )\d{4}\b", (SHOP / "workerkit.toml").read_text())
+        old = re.findall(r"(?<== )\d{4,5}\b", (SHOP / "workerkit.toml").read_text())
         for name in ("README.md", "pricing/README.md", "catalog/README.md", "warehouse/README.md",
                      "deploy/monitoring/prometheus.yml"):  # fmt: skip
             for before, after in zip(old, ports, strict=True):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import typer
 
 from workerkit.acceptance.checklist import TOTAL
+from workerkit.acceptance.items import PERSONAL
 from workerkit.cli.app import app
 
 
@@ -36,6 +38,12 @@ def test_json_has_every_item_and_the_code_that_a_requirement_asks_for(shop):
         "way_out": "workerkit checklist tick day5.approved --by NAME",
     }  # fmt: skip
     assert shop.call("checklist", "--require", "day9").code == 2
+
+
+def test_the_readme_knows_how_many_items_there_are():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"each of {TOTAL} items" in text
+    assert len(PERSONAL) == 4 and "Four items are for people" in text
 
 
 def test_every_way_out_that_is_a_command_of_ours_is_one(shop):

@@ -72,7 +72,7 @@ class Deployed(Place):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-        toml = re.sub(r"(?<== )\d{4}\b", lambda _: str(free_port()), self.read("workerkit.toml"))
+        toml = re.sub(r"(?<== )\d{4,5}\b", lambda _: str(free_port()), self.read("workerkit.toml"))
         toml = re.sub(r"(?s)\[services.catalog\].*?(?=\[services)", "", toml)
         self.write("workerkit.toml", toml)
         (folder / "docker-compose.yml").unlink(missing_ok=True)
