@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from ...core.loading import home_of
 from ...core.source import syntax_errors
 from ...cron.job import check_job, job_name
 from ...events.worker import EventWorker, worker_name
@@ -34,7 +35,9 @@ def handles_events(evidence: Evidence, services: Sequence[str]) -> Seen:
     """There is an event worker."""
     workers = [f"{worker_name(w)} on {w.topic}" for _, w in _workers(evidence, services)]
     if not workers:
-        return Seen("open", f"{_named(services)} handles no topic", "give wire() an EventWorker")
+        return Seen(
+            "open", f"{_named(services)} handles no topic", "workerkit add event-worker TOPIC"
+        )
     return Seen("done", ", ".join(workers))
 
 
@@ -46,7 +49,7 @@ def has_jobs(evidence: Evidence, services: Sequence[str]) -> Seen:
         for job in evidence.services[name].cron
     ]  # fmt: skip
     if not jobs:
-        return Seen("open", f"{_named(services)} has no job", "give wire() a CronJob")
+        return Seen("open", f"{_named(services)} has no job", "workerkit add cron-job NAME")
     return Seen("done", ", ".join(jobs))
 
 
@@ -54,12 +57,13 @@ def entry_point(evidence: Evidence, services: Sequence[str]) -> Seen:
     """`python -m SERVICE.worker` starts the workers without the API."""
     missing = []
     for name in services:
-        package = evidence.project.file.services[name].wire.partition(":")[0].partition(".")[0]
-        file = f"{package}/worker/__main__.py"
-        if (evidence.folder / package).is_dir() and f'"run", "{name}"' not in evidence.text(file):
-            missing.append(f'{file} does not call main(["run", "{name}", ...])')
+        home = home_of(evidence.project.file.services[name].wire, evidence.folder)
+        file = f"{home.name}/worker/__main__.py"
+        if home.is_dir() and f'"run", "{name}"' not in evidence.text(file):
+            missing.append((file, f'main(["run", "{name}", *sys.argv[1:]])'))
     if missing:
-        return Seen("open", missing[0], f"write {missing[0].partition(chr(32))[0]}")
+        file, call = missing[0]
+        return Seen("open", f"{file} does not call {call}", f"edit {file}")
     return Seen("done", ", ".join(f"python -m {name}.worker" for name in services))
 
 
@@ -72,7 +76,7 @@ def tries_again(evidence: Evidence, services: Sequence[str]) -> Seen:
             fact += f"{worker.retry.factor:g} times as late as the one before"
             return Seen("open", fact, "retry = Retry(attempts=10, first=0.2, factor=2.0)")
     if not workers:
-        return Seen("open", "there is no event worker", "give wire() an EventWorker")
+        return Seen("open", "there is no event worker", "workerkit add event-worker TOPIC")
     return Seen("done", ", ".join(
         f"{worker_name(w)}: {w.retry.attempts} attempts" for _, w in workers
     ))  # fmt: skip

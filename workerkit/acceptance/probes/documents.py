@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from ...core.loading import home_of
 from ...core.source import digest
 from ...errors import ConfigurationError
 from ...operate.checklist import Seen
@@ -61,8 +62,8 @@ def _of_yaml(probe: Probe) -> Probe:
 def readmes(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each service's README says how to start it, and on which ports it listens."""
     for name in services:
-        package = evidence.project.file.services[name].wire.partition(":")[0].partition(".")[0]
-        file = f"{package}/README.md" if (evidence.folder / package).is_dir() else "README.md"
+        home = home_of(evidence.project.file.services[name].wire, evidence.folder)
+        file = f"{home.name}/README.md" if home.is_dir() else "README.md"
         missing = [port for port in _ports(evidence, [name]) if port not in evidence.text(file)]
         if not evidence.text(file) or missing:
             wrong = f"does not name port {missing[0]}" if evidence.text(file) else "is missing"

@@ -58,7 +58,7 @@ def settles(evidence: Evidence, services: Sequence[str]) -> Seen:
             return Seen("open", f"{consumer} has applied nothing here", command)
         told.append(f"{consumer} applied {count}, the last on {_day(last)}")
     if not told:
-        return Seen("open", "there is no event worker", "give wire() an EventWorker")
+        return Seen("open", "there is no event worker", "workerkit add event-worker TOPIC")
     return Seen("done", ", ".join(told))
 
 
@@ -86,7 +86,7 @@ def jobs_succeed(evidence: Evidence, services: Sequence[str]) -> Seen:
             return Seen("open", f"{job} {ran[0].replace('_', ' ')} at its last run", command)
         told.append(job)
     if not told:
-        return Seen("open", "there is no job", "give wire() a CronJob")
+        return Seen("open", "there is no job", "workerkit add cron-job NAME")
     return Seen("done", f"{', '.join(told)} succeeded at their last run")
 
 
@@ -103,7 +103,7 @@ def jobs_in_time(evidence: Evidence, services: Sequence[str]) -> Seen:
             return Seen("open", f"{job} has never run here", f"workerkit cron trigger {job} --wait")
         count += len(states)
     if not count:
-        return Seen("open", "there is no job", "give wire() a CronJob")
+        return Seen("open", "there is no job", "workerkit add cron-job NAME")
     return Seen("done", f"all of the last {count} runs")
 
 
