@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -146,6 +147,27 @@ def test_an_app_may_come_late_and_go_and_come_back_with_other_topics(beside, dec
     second = beside.app({**declared, "route": "/elsewhere"}, port=port)
     until(beside.settled)
     assert (first.data(), second.data()) == ([1], [2])
+
+
+def test_an_idle_app_that_comes_to_want_another_topic_gets_it(beside):
+    app = beside.app(ORDERS)
+    beside.sidecar(app.port)
+    until(lambda: beside.transport.topics().get("orders") == ["app-a"])
+    app.declared = [{**ORDERS, "topic": "other"}]
+    beside.transport.publish([Message("other", encode(Event("other", 1)))])
+    until(lambda: app.data() == [1])
+
+
+def test_an_app_that_is_slow_is_not_gone(beside, caplog):
+    app = beside.app(ORDERS)
+    slow = threading.Event()
+    app.answer = lambda event: slow if len(app.events) == 1 else "SUCCESS"
+    beside.publish(1)
+    beside.sidecar(app.port, policy=Policy(most=None, first=0.02, timeout=0.1))
+    until(beside.settled)
+    slow.set()
+    assert app.data() == [1, 1]
+    assert "app is gone" not in caplog.text
 
 
 def test_a_redis_stream_is_served_alike(redis_url):

@@ -10,13 +10,16 @@ from contextlib import closing
 from ..core.loading import unknown
 from ..core.worker import BaseWorker
 from ..errors import ConfigurationError, Unreachable
-from .channel import Answers, App, Channel
+from .channel import Answers, App, Channel, Gone
 from .declared import Declared
 from .feed import Feed, Handed, Status
 from .pubsub import PubSub
 
 PATIENCE = 5.0
 """Seconds that an app has to say what it wants."""
+
+CHECK = 1.0
+"""Seconds between looks at what the app wants: `dev` starts it anew when its code changed."""
 
 BULK_CALLERS, SINGLE_CALLERS = 3, 10
 """Requests to the app at a time for one topic."""
@@ -54,8 +57,8 @@ class Callbacks(BaseWorker):
             self.declared = tuple(declared)
             names = ", ".join(f"{each.topic}{' in bulk' * each.bulk.enabled}" for each in declared)
             self.log.info("app subscribed", extra={"app": self.app.id, "topics": names or "none"})
-            while not self.stopping.is_set() and not self._gone.wait(0.5):
-                pass
+            while not self.stopping.is_set() and not self._gone.wait(CHECK):
+                self._check(declared)
             for topic in topics:
                 topic.end()
             for topic in topics:
@@ -77,6 +80,23 @@ class Callbacks(BaseWorker):
                 said = str(error)
             self.stopping.wait(0.2)
         return None
+
+    def _check(self, declared: Sequence[Declared]) -> None:
+        """See whether the app was replaced by another, which wants something else."""
+        if any(pubsub.strict for pubsub in self.pubsubs.values()):
+            return
+        try:
+            with closing(Channel(self.app, PATIENCE)) as channel:
+                changed = [*channel.subscriptions(), *self.more] != list(declared)
+        except ConfigurationError:
+            changed = True
+        except Unreachable as error:
+            changed = False
+            if isinstance(error, Gone):
+                self._lose(error)
+        if changed:
+            self.log.info("app has other subscriptions", extra={"app": self.app.id})
+            self._gone.set()
 
     def _tell(self, error: str, said: str) -> None:
         if error != said:
@@ -149,6 +169,6 @@ class Route:
                     answers += [(some[0], channel.send(path, self.declared, some[0]))]
             except Unreachable as error:
                 answers += [(event, Status.RETRY) for event in some]
-                if not self.pubsub.strict:
+                if isinstance(error, Gone) and not self.pubsub.strict:
                     self._lose(error)
         return answers
