@@ -13,6 +13,7 @@ import pytest
 from tests.shops import free_port
 from tests.sidecar_app import CalledApp
 from tests.started import until
+from workerkit.errors import StorageError
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Broker, Message
 from workerkit.sidecar import App, Policy, PubSub, Sidecar
@@ -168,6 +169,23 @@ def test_an_app_that_is_slow_is_not_gone(beside, caplog):
     slow.set()
     assert app.data() == [1, 1]
     assert "app is gone" not in caplog.text
+
+
+def test_a_broker_that_is_away_when_the_app_subscribes_is_asked_again(beside, monkeypatch):
+    subscribe, asked = beside.transport.subscribe, []
+
+    def subscribe_later(topic: str, group: str) -> Any:
+        asked.append(topic)
+        if len(asked) < 3:
+            raise StorageError("away")
+        return subscribe(topic, group)
+
+    monkeypatch.setattr(beside.transport, "subscribe", subscribe_later)
+    app = beside.app(ORDERS, {**ORDERS, "topic": "other"})
+    beside.publish(1)
+    beside.sidecar(app.port)
+    until(beside.settled)
+    assert app.data() == [1]
 
 
 def test_a_redis_stream_is_served_alike(redis_url):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from ..core.loading import unknown
 from ..core.worker import BaseWorker
-from ..errors import ConfigurationError, Unreachable
+from ..errors import ConfigurationError, StorageError, Unreachable
 from .channel import Answers, App, Channel, Gone
 from .declared import Declared
 from .feed import Feed, Handed, Status
@@ -53,16 +54,24 @@ class Callbacks(BaseWorker):
             if declared is None:
                 return
             self._gone.clear()
-            topics = [Route(each, self._pubsub(each), self.app, self._lose) for each in declared]
-            self.declared = tuple(declared)
-            names = ", ".join(f"{each.topic}{' in bulk' * each.bulk.enabled}" for each in declared)
-            self.log.info("app subscribed", extra={"app": self.app.id, "topics": names or "none"})
-            while not self.stopping.is_set() and not self._gone.wait(CHECK):
-                self._check(declared)
-            for topic in topics:
-                topic.end()
-            for topic in topics:
-                topic.close()
+            with ExitStack() as topics:
+                try:
+                    self._open(declared, topics)
+                except StorageError as error:
+                    self.log.warning("could not subscribe", extra={"error": str(error)})
+                    self.stopping.wait(CHECK)
+                    continue
+                while not self.stopping.is_set() and not self._gone.wait(CHECK):
+                    self._check(declared)
+
+    def _open(self, declared: Sequence[Declared], topics: ExitStack) -> None:
+        """Begin with each of the topics; all of them end together."""
+        opened: list[Route] = []
+        topics.callback(_close, opened)
+        opened.extend(Route(d, self._pubsub(d), self.app, self._lose) for d in declared)
+        self.declared = tuple(declared)
+        names = ", ".join(f"{each.topic}{' in bulk' * each.bulk.enabled}" for each in declared)
+        self.log.info("app subscribed", extra={"app": self.app.id, "topics": names or "none"})
 
     def _ask(self) -> list[Declared] | None:
         """What the app wants, once it can be asked; None when we stop."""
@@ -114,6 +123,14 @@ class Callbacks(BaseWorker):
             self._gone.set()
 
 
+def _close(topics: Sequence[Route]) -> None:
+    for topic in topics:
+        topic.feed.stop_taking()  # all at once, so that they are waited for together
+    end = time.monotonic() + PATIENCE
+    for topic in topics:
+        topic.close(end)
+
+
 class Route:
     """A topic's feed and the threads that post from it."""
 
@@ -140,14 +157,10 @@ class Route:
         for caller in self._callers:
             caller.start()
 
-    def end(self) -> None:
-        """Post nothing new."""
-        self.feed.stop_taking()
-
-    def close(self) -> None:
-        """Wait for the answers of what was posted, settle it, give back the rest."""
+    def close(self, end: float) -> None:
+        """Wait until *end* for the answers of what was posted, settle it, give back the rest."""
         for caller in self._callers:
-            caller.join(5.0)
+            caller.join(max(0.0, end - time.monotonic()))
         self.feed.close()
 
     def _call(self) -> None:
