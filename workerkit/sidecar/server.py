@@ -79,10 +79,12 @@ class Sidecar(HttpServer):
         except BaseException:
             super().stop(5.0)
             raise
+        self.runtime.ready = True
 
     def stop(self, timeout: float = 25.0) -> None:
         """Finish what the apps were called with, give back the rest, then end."""
         end = time.monotonic() + timeout
+        self.runtime.ready = False
         self._beside.stop(timeout)
         for pubsub in self.pubsubs.values():
             pubsub.closing.set()
