@@ -91,17 +91,7 @@ class Shop:
 
     def call(self, *arguments: str, stdin: str | None = None) -> Answer:
         """`workerkit ARGUMENTS`, as the program runs it; *stdin* None is no terminal."""
-        out, err = io.StringIO(), io.StringIO()
-        code = 0
-        with self._monkeypatch.context() as patched:
-            patched.setattr(sys, "argv", ["workerkit", *arguments])
-            patched.setattr(sys, "stdin", Typed(stdin))
-            with redirect_stdout(out), redirect_stderr(err):
-                try:
-                    main()
-                except SystemExit as end:
-                    code = end.code if isinstance(end.code, int) else 1
-        return Answer(code, out.getvalue(), err.getvalue())
+        return call(self._monkeypatch, *arguments, stdin=stdin)
 
     def open(self) -> Project:
         """The caller closes it."""
@@ -161,6 +151,21 @@ class Typed(io.StringIO):
 
     def isatty(self) -> bool:
         return self._terminal
+
+
+def call(monkeypatch: Any, *arguments: str, stdin: str | None = None) -> Answer:
+    """`workerkit ARGUMENTS` in the current folder; *stdin* None is no terminal."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "argv", ["workerkit", *arguments])
+        patched.setattr(sys, "stdin", Typed(stdin))
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 1
+    return Answer(code, out.getvalue(), err.getvalue())
 
 
 def free_port() -> int:

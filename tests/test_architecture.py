@@ -22,7 +22,7 @@ RULES = Rules(
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
         ["project", "app_port"],
         ["publisher", "process", "trigger"],
-        ["story", "trial"],
+        ["story", "trail", "trial", "acceptance"],
         ["testing"],
         ["cli"],
     ],
@@ -39,12 +39,13 @@ RULES = Rules(
         "google": ["sidecar.grpc_api"],
         "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
-        "copier": ["scaffold"],
+        "jinja2": ["scaffold.templates"],
         "prometheus_client": [
             "observability.metrics",
             "observability.merged",
             "observability.requests",
         ],
+        "opentelemetry": ["observability.tracing"],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
@@ -54,10 +55,11 @@ RULES = Rules(
         "schedule": ["cron"],
         "sqlalchemy": ["storage"],
         "starlette": ["observability", "sidecar", "dashboard"],
+        "tomlkit": ["scaffold.project_files"],
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["config.dapr_files"],
+        "yaml": ["config.dapr_files", "operate.compose"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],
@@ -66,6 +68,7 @@ RULES = Rules(
 )
 
 DISTRIBUTIONS = {
+    "opentelemetry": "opentelemetry-sdk",
     "google": "protobuf",
     "grpc": "grpcio",
     "prometheus_client": "prometheus-client",

@@ -24,7 +24,8 @@ from pathlib import Path
 PATIENCE = 60.0
 
 IN_WHEEL = ("workerkit/py.typed", "workerkit/examples/minimal/app.py",
-            "workerkit/examples/shop/workerkit.toml")  # fmt: skip
+            "workerkit/examples/shop/workerkit.toml",
+            "workerkit/templates/1/project/files/workerkit.toml.jinja")  # fmt: skip
 IN_SDIST = ("LICENSE", "README.md", "noxfile.py", "tests/try_wheel.py", "examples/minimal/app.py",
             "examples/shop/workerkit.toml")  # fmt: skip
 UNWANTED = re.compile(r"__pycache__|\.workerkit/|\.(pyc|db|db-wal|log)$|_cache/")
@@ -41,6 +42,7 @@ def main(dist: Path) -> None:
             sys.exit("workerkit --help does not show its usage")
         check_origin(scripts, folder)
         publish_and_run(scripts, Path(folder))
+        make_a_project(scripts, Path(folder))
         print(run(scripts, folder, "demo", "--once").strip())
     print(f"{wheel.name} works, {wheel.stat().st_size // 1024} KiB")
 
@@ -74,7 +76,7 @@ def install(wheel: Path, folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(home)], check=True)
     scripts = home / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", f"{wheel}[demo]"], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", f"{wheel}[demo,dev]"], check=True)
     return scripts
 
 
@@ -133,6 +135,20 @@ def publish_and_run(scripts: Path, folder: Path) -> None:
     finally:
         worker.kill()
     print("the event was applied once; the worker stopped when asked to")
+
+
+def make_a_project(scripts: Path, folder: Path) -> None:
+    """A new project is installed and passes its tests: the templates are in the wheel."""
+    flags = ("--service", "orders", "--topic", "order.placed", "--cron", "@daily")
+    run(scripts, folder, "new", "acme", *flags)
+    for command in (["-m", "pip", "install", "-q", "-e", "."], ["-m", "pytest", "-q"]):
+        done = subprocess.run(
+            [scripts / "python", *command], cwd=folder / "acme", env=environment(),
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            sys.exit(f"in a new project {' '.join(command)}:\n{done.stdout}{done.stderr}")
+    print(f"a new project: {done.stdout.splitlines()[-1]}")
 
 
 def revenue(path: Path) -> list[tuple[int, int]]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
 from .config.settings import Environment, Mode, callback_port, redis_url, transport_name
 from .core.cache import Cache
-from .core.loading import load, unknown
+from .core.loading import home_of, load, unknown
+from .core.source import digest, source_files
 from .core.state import State
 from .core.user_code import where_it_failed
 from .cron.job import CronJob, check_job, job_name
@@ -236,7 +237,7 @@ class Project:
         """The service whose package *folder* is or lies in, when exactly one does."""
         inside = folder.resolve()
         homes = {
-            name: self.folder.resolve() / entry.wire.partition(":")[0].partition(".")[0]
+            name: home_of(entry.wire, self.folder.resolve())
             for name, entry in self.file.services.items()
         }
         found = [name for name, home in homes.items() if inside.is_relative_to(home)]
@@ -295,6 +296,15 @@ class Project:
         wired = [service for (known, _), service in self._services.items() if known == name]
         migrate = (wired or [self.service(name)])[0].migrate
         return self.database(name).upgrade(migrate)
+
+    def sources(self) -> list[Path]:
+        """The Python files of its services' packages."""
+        return source_files(self.folder, (entry.wire for entry in self.file.services.values()))
+
+    def code(self) -> str:
+        """Changes when the services' code or the project file does; for what was measured."""
+        file = self.folder / FILE
+        return digest([*self.sources(), *([file] if file.is_file() else [])], self.folder)
 
     def close(self) -> None:
         """Release the files; idempotent."""

@@ -213,7 +213,7 @@ def test_a_paused_job_says_so_until_it_is_resumed(jobs):
 def test_check_names_what_is_wrong_with_a_schedule(jobs):
     jobs.write(CODE.replace("0 3 * * *", "0 61 3 * * *"))
     answer = jobs.call("check")
-    assert answer.code == 2
+    assert answer.code == 5
     assert 'job slow: cron "0 61 3 * * *": minute is 61, allowed are 0-59' in answer.out
 
 

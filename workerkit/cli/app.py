@@ -12,20 +12,26 @@ import typer
 
 from ..errors import WorkerkitError
 from . import (
+    add,
+    architecture,
     chaos,
     check,
+    checklist,
     cron,
     db,
     demo,
+    deploy,
     dlq,
     doctor,
     evaluate,
     events,
     loadtest,
     monitoring,
+    new,
     publish,
     status,
     top,
+    update,
 )
 from .group import Group
 
@@ -146,7 +152,14 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.add_typer(deploy.app, name="deploy")
+app.command()(checklist.checklist)
+app.add_typer(checklist.progress, name="progress")
+app.command()(architecture.architecture)
 app.add_typer(monitoring.app, name="monitoring")
+app.command()(new.new)
+app.add_typer(add.app, name="add")
+app.command()(update.update)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

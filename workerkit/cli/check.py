@@ -2,26 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ..operate.check import Built
+    from ..operate.finding import Check
+    from ..project import Project
+
 
 def check(
-    service: Annotated[str | None, typer.Argument(help="This one; all without.")] = None,
+    service: Annotated[str | None, typer.Argument(help="This one alone; all without.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Load every service and say what is wrong with it. Example: workerkit check pricing"""
-    from ..operate.check import check_services  # noqa: PLC0415
+    """Find wrong wiring, topics and schedules, and drift. Example: workerkit check"""
+    from ..operate.finding import Findings  # noqa: PLC0415
     from . import show  # noqa: PLC0415
     from .opened import opened  # noqa: PLC0415
 
     with opened() as project:
-        names = [project.check(service)] if service else list(project.file.services)
-        findings = check_services(names, lambda name: project.service(name).parts)
+        findings = Findings(tuple(_look(project, service)))
     if as_json:
-        show.json(findings)
+        show.json({"failed": findings.failed, "checks": findings.checks})
     else:
-        for found in findings:
-            show.finding(found.level, found.service, found.fact, "")
-    raise typer.Exit(max((found.exit_code for found in findings), default=0))
+        for found in findings.checks:
+            show.finding(found.level, found.name, found.fact, found.way_out)
+    raise typer.Exit(5 if findings.failed else 0)
+
+
+def _look(project: Project, service: str | None) -> list[Check]:
+    from ..operate.check import check_project, check_services  # noqa: PLC0415
+    from ..operate.finding import Check  # noqa: PLC0415
+    from ..scaffold.drift import find_drift  # noqa: PLC0415
+
+    def build(name: str) -> Built:
+        return _build(project, name)
+
+    if service is not None:
+        return check_services([project.check(service)], build)
+    drift = [
+        Check(each.path, "fail", each.fact, each.way_out) for each in find_drift(project.folder)
+    ]
+    return [*check_project(project.folder, list(project.file.services), build), *drift]
+
+
+def _build(project: Project, name: str) -> Built:
+    from ..core.loading import home_of  # noqa: PLC0415
+    from ..operate.check import Built  # noqa: PLC0415
+
+    service = project.service(name)
+    entry = project.file.services[name]
+    ports = entry.ports.model_dump()
+    return Built(
+        name=name,
+        parts=service.parts,
+        home=home_of(entry.wire, project.folder),
+        topics=[worker.topic for worker in service.events],
+        classes=frozenset(type(each).__name__ for each in (*service.events, *service.cron)),
+        ports={mode: ports[mode] for mode in service.modes},
+    )

@@ -79,6 +79,37 @@ class LoadtestEntry(_Strict):
     tolerance: Annotated[float, Field(ge=0, le=10)] = 0.1
 
 
+class SendEntry(_Strict):
+    """What starts an event on its way: *body* is posted to *path* of the process *to*.
+
+    "{number}" in the body stands for a number that is drawn anew each time.
+    """
+
+    to: str
+    path: str
+    body: dict[str, Any]
+
+
+class SeeEntry(_Strict):
+    """Where the number shows at the other end: in *field* of what *path* of *at* answers."""
+
+    at: str
+    path: str
+    field: str
+
+
+class SmokeEntry(_Strict):
+    """The event with which `workerkit deploy verify` tries a deployment from end to end.
+
+    It should concern a product or account that is there for tests alone. Processes
+    are named as `pricing api`, or `sidecar`; *within* is in seconds.
+    """
+
+    send: SendEntry
+    see: SeeEntry
+    within: Annotated[float, Field(gt=0, le=600)] = 10.0
+
+
 class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
@@ -91,6 +122,7 @@ class ProjectFile(_Strict):
     sidecar: SidecarEntry = SidecarEntry()
     dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
+    smoke: SmokeEntry | None = None
     services: dict[str, ServiceEntry] = {}
 
 
@@ -110,11 +142,23 @@ def read_project(folder: Path) -> ProjectFile:
     """
     path = folder / FILE
     try:
-        return ProjectFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_project(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{FILE}: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
+
+
+def parse_project(text: str) -> ProjectFile:
+    """The project file that *text* is.
+
+    Raises:
+        ConfigurationError: Not TOML, an unknown key, or a value that does not fit.
+    """
+    try:
+        return ProjectFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{FILE}: {error}") from None
     except ValidationError as error:
         raise ConfigurationError(f"{FILE}: {first_problem(error)}") from None
 

@@ -35,6 +35,11 @@ def load(reference: str, folder: Path) -> Any:
     return getattr(module, attribute)
 
 
+def home_of(reference: str, folder: Path) -> Path:
+    """The folder of the package that *reference* leads into, seen from *folder*."""
+    return folder / reference.partition(":")[0].partition(".")[0]
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One line: *name* is no *kind*, what was probably meant, and what there is."""
     names = sorted(known)

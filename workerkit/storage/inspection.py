@@ -73,6 +73,24 @@ def count_letters(database: Database, *, dead: bool) -> int:
         raise storage_error(error, database) from error
 
 
+def applied(database: Database, consumer: str) -> tuple[int, float]:
+    """How many events *consumer* has applied that the inbox still knows, and when the last one.
+
+    In epoch seconds; 0 of both when there is none, or no table yet.
+    """
+    if not table_version(database):
+        return 0, 0.0
+    inbox = tables.inbox.c
+    query = select(func.count(), func.coalesce(func.max(inbox.at), 0.0))
+    query = query.where(inbox.consumer == consumer, inbox.state == "applied")
+    try:
+        with database.read() as session:
+            count, last = session.execute(query).one()
+            return int(count), float(last)
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
 def settlements(
     database: Database, consumer: str, source: str, ids: Sequence[str]
 ) -> dict[str, Settlement]:
@@ -96,5 +114,16 @@ def settlements(
                 id: Settlement(consumer, state, at, attempts, error or "", due or 0.0)
                 for id, state, at, attempts, error, due in session.execute(query)
             }
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
+def sources_of(database: Database, id: str) -> list[tuple[str, str]]:
+    """Consumer and source of each event with id *id* that the inbox holds; reads all of it."""
+    inbox = tables.inbox.c
+    query = select(inbox.consumer, inbox.source).where(inbox.id == id).order_by(inbox.consumer)
+    try:
+        with database.read() as session:
+            return [(row[0], row[1]) for row in session.execute(query)]
     except SQLAlchemyError as error:
         raise storage_error(error, database) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from ..core.clock import Clock, SystemClock
 from ..errors import StorageError
 from ..events.store import ParkedEvent, UnitOfWork
 from ..events.transport import Message
@@ -64,8 +64,11 @@ class SqlStore:
     nobody reported as sent.
     """
 
-    def __init__(self, database: Database, outbox_lease: float = 5.0) -> None:
+    def __init__(
+        self, database: Database, outbox_lease: float = 5.0, clock: Clock | None = None
+    ) -> None:
         self.database = database
+        self.clock = clock or SystemClock()
         self.outbox_lease = outbox_lease
         self.one_writer = database.sqlite
         self._sent: list[int] = []
@@ -102,7 +105,7 @@ class SqlStore:
 
     def overdue(self, limit: int) -> list[tuple[int, list[Message]]]:
         """Lease outbox rows past their due time for another outbox lease."""
-        now = time.time()
+        now = self.clock.time()
         outbox = tables.outbox
         unreal = now + self.outbox_lease + CLOCK_SLACK
         overdue = or_(outbox.c.due < now, outbox.c.due > unreal)
@@ -123,7 +126,7 @@ class SqlStore:
 
     def due(self, consumer: str, limit: int, lease: float, longest: float) -> list[ParkedEvent]:
         """Lease parked events whose time has come by moving their due time."""
-        now = time.time()
+        now = self.clock.time()
         parked = tables.parked
         come = or_(parked.c.due <= now, parked.c.due > now + longest + CLOCK_SLACK)
         query = select(parked).where(parked.c.consumer == consumer, parked.c.dead == 0, come)
@@ -139,7 +142,7 @@ class SqlStore:
     def hold(self, events: Sequence[ParkedEvent], lease: float) -> None:
         """Keep parked events that are being worked on for another *lease* seconds."""
         with self.database.transaction() as connection:
-            _hold(connection, events, time.time() + lease)
+            _hold(connection, events, self.clock.time() + lease)
 
     def started(self, consumer: str, key: tuple[str, str]) -> int:
         """Count a lonely start, durably; return how many there were before."""

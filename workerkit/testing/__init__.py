@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from . import chaos
+from .clock import FakeClock
+from .sandbox import Sandbox
 
-__all__ = ["chaos"]
+__all__ = ["FakeClock", "Sandbox", "chaos"]

@@ -1,0 +1,24 @@
+"""Changes to a project's files, shown before they are made."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from . import show
+
+if TYPE_CHECKING:
+    from ..scaffold.plan import Plan
+
+
+def carry_out(plan: Plan, *, yes: bool) -> None:
+    """Show *plan*, ask on a terminal, and write; exits when the answer is no."""
+    for line in plan.diff():
+        show.note(line)
+    if not yes and sys.stdin.isatty() and not typer.confirm("Write this?", default=True):
+        show.note("nothing was written")
+        raise typer.Exit
+    plan.carry_out()
+    show.pairs([(change.verb, change.path) for change in plan.changes])
