@@ -90,9 +90,8 @@ class Place:
             broker = self._own_broker(stack, data)
             database = self._own_database(stack, data, service)
             own = {
-                "workerkit_data": str(data), "worker_lease": LEASE,
-                "redis_url": broker.ours, "database_url": database.ours,
-                "worker_transport": broker.transport,
+                "workerkit_data": str(data), "worker_lease": LEASE, "redis_url": broker.ours,
+                "database_url": database.ours, "worker_transport": broker.transport,
             }  # fmt: skip
             environment = self.project.environment.model_copy(update=own)
             project = Project.open(self.project.folder, environment)
