@@ -24,7 +24,7 @@ from ..chaos.proxy import Address, Proxy
 from ..chaos.rig import Program, Rig
 from ..chaos.stage import Stage
 from ..config.inherited import environment_with
-from ..config.settings import read_environment, redis_url
+from ..config.settings import Transport, read_environment, redis_url
 from ..connections.scratch import flush_redis, redis_address, redis_through, scratch_redis
 from ..core.owner import is_gone, this_process
 from ..core.parts import Part, with_ports
@@ -94,8 +94,8 @@ class Place:
             broker = self._own_broker(stack, data)
             database = self._own_database(stack, data, service)
             own = {
-                "workerkit_data": str(data), "worker_lease": LEASE,
-                "redis_url": broker.ours, "database_url": database.ours,
+                "workerkit_data": str(data), "worker_lease": LEASE, "redis_url": broker.ours,
+                "database_url": database.ours, "worker_transport": broker.transport,
             }  # fmt: skip
             environment = self.project.environment.model_copy(update=own)
             project = Project.open(self.project.folder, environment)
@@ -110,6 +110,7 @@ class Place:
                 "WORKERKIT_DATA": str(data), "WORKER_LEASE": str(LEASE), "WORKER_MODE": "",
                 "WORKERKIT_PROBE": probe.setting(), "DAPR_API_TOKEN": "",
                 "REDIS_URL": broker.theirs or "", "DATABASE_URL": database.theirs or "",
+                "WORKER_TRANSPORT": broker.transport,
                 "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1",
             }  # fmt: skip
             rig = stack.enter_context(self._rig(project, service, theirs, data))
@@ -184,6 +185,11 @@ class Own:
     ours: str | None
     theirs: str | None
     how: Break
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the events of a run: a broker of its own, never a Dapr sidecar."""
+        return "redis" if self.ours else "sqlite"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from .callbacks import Callbacks
 from .client import SidecarClient
 from .hand import Hand
 from .inbound import Inbound, Status
+
+log = logging.getLogger("workerkit.dapr")
 
 PROBE = 2.0
 """Seconds between looks at a sidecar that hands out nothing."""
@@ -99,6 +102,19 @@ class DaprTransport:
             self.inbounds[topic] = inbound
         inbound.open()
         return DaprSubscription(self, inbound)
+
+    def check_app_id(self, service: str) -> None:
+        """Warn when who shares a stream's events with us is not *service* alone.
+
+        Raises:
+            StorageError: The sidecar does not answer.
+        """
+        app_id = self.client.metadata().get("id")
+        if self.options.receive == "stream" and app_id != service:
+            log.warning(
+                "the sidecar's app-id is not the service's name: all who have it share the events",
+                extra={"app_id": app_id, "service": service},
+            )
 
     def check(self) -> None:
         """Look at the sidecar, every few seconds; called while it hands out nothing.
