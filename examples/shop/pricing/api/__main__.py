@@ -1,9 +1,11 @@
-"""`python -m pricing.api`: the API alone."""
+"""`python -m pricing.api`: the API alone; with WORKER_MODE=inline its workers too."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from workerkit.cli.app import main
 
-main(["run", "pricing", "--mode=api", *sys.argv[1:]])
+os.environ["WORKER_MODE"] = os.environ.get("WORKER_MODE") or "api"
+main(["run", "pricing", *sys.argv[1:]])
