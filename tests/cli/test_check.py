@@ -79,6 +79,11 @@ def test_a_mistyped_topic_is_found(project):
     assert wrong(project) == []
 
 
+def test_a_topic_that_is_not_the_one_that_was_asked_for_is_found(project):
+    project.change("orders/worker/event/order_placed.py", '"order.placed"', '"order.plced"')
+    assert wrong(project) == [("orders", "listens to 'order.plced', which nothing here publishes")]
+
+
 @pytest.mark.parametrize(
     ("path", "before", "after", "fact"),
     [

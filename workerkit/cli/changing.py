@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 def carry_out(plan: Plan, *, yes: bool) -> None:
     """Show *plan*, ask on a terminal, and write; exits when the answer is no."""
-    for line in plan.diff():
-        show.note(line)
+    show.diff(plan.diff())
     if not yes and sys.stdin.isatty() and not typer.confirm("Write this?", default=True):
         show.note("nothing was written")
         raise typer.Exit
