@@ -216,23 +216,32 @@ def test_add_outside_of_a_project_says_how_to_make_one(desk):
     assert (answer.code, "it was not made with `workerkit new`" in answer.err) == (2, True)
 
 
-def test_a_disk_that_fills_up_leaves_the_project_as_it_was(desk, monkeypatch):
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (OSError(28, "No space left on device"), 3, "No space left on device; nothing changed"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_ends_an_add_halfway_leaves_the_project_as_it_was(
+    desk, monkeypatch, trouble, code, said
+):
     desk.make()
     before = desk.files()
     replace, written = os.replace, []
 
-    def fill_up(source, target):
-        if len(written) == 2:
-            written.append(None)
-            raise OSError(28, "No space left on device", str(target))
+    def fail_once(source, target):
         written.append(target)
+        if len(written) == 4:
+            raise trouble
         replace(source, target)
 
-    monkeypatch.setattr(os, "replace", fill_up)
+    monkeypatch.setattr(os, "replace", fail_once)
     answer = desk.call("add", "service", "billing")
-    assert (answer.code, len(answer.err.splitlines())) == (3, 1)
-    assert "No space left on device; nothing changed" in answer.err
+    assert (answer.code, len(answer.err.splitlines())) == (code, 1 if said else 0)
+    assert said in answer.err
     assert desk.files() == before
+    assert not (desk.project / "billing").exists()
 
 
 def test_update_brings_newer_templates_and_keeps_what_was_changed(desk):
