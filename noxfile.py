@@ -79,6 +79,8 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "virtualenv"
 PYPROJECT = ROOT / "pyproject.toml"
+PARALLEL = ("-n2", "--dist=worksteal")
+"""Most tests wait for processes and servers: two at a time take half as long, on two cores too."""
 GROUPS = nox.project.load_toml(PYPROJECT)["dependency-groups"]
 
 
@@ -112,7 +114,7 @@ def tests(session: nox.Session) -> None:
     steps = [(".", "ruff", "check", "-q", "."), (".", "mypy")]
     if not session.posargs:
         steps += [("examples/shop", "mypy"), ("examples/shop", "pytest", "-q")]
-    steps += [(".", "pytest", *session.posargs)]
+    steps += [(".", "pytest", *(session.posargs or PARALLEL))]
     failed = [" ".join(step[1:]) for step in steps if not passed(session, *step)]
     if failed:
         session.error(f"failed: {'; '.join(failed)}")

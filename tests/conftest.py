@@ -3,10 +3,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.processes import Folder
 from tests.redis_process import RedisProcess
 from tests.servers import PostgreSQL
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of single tests."""
+    parser.addoption(
+        "--alerts-table", metavar="FILE",
+        help="try every fault that an alert is for, and write what was measured to FILE",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

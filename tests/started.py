@@ -68,7 +68,7 @@ class Place:
     def call(self, *arguments: str, below: str = "", **variables: str) -> tuple[int, str]:
         """Exit code, and what it said."""
         started = self.start(*arguments, below=below, **variables)
-        return started.process.wait(60), started.said
+        return started.process.wait(110), started.said
 
     def left(self) -> list[psutil.Process]:
         """Processes whose folder is ours or below: also those whose parent is gone."""

@@ -20,9 +20,9 @@ RULES = Rules(
         ["events", "cron"],
         ["transports", "state", "storage", "observability"],
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
-        ["project"],
+        ["project", "app_port"],
         ["publisher", "process", "trigger"],
-        ["story", "trial"],
+        ["story", "trial", "acceptance"],
         ["testing"],
         ["cli"],
     ],
@@ -30,14 +30,25 @@ RULES = Rules(
     meetings=[("config", "core")],
     homes={
         "anyio": ["observability.server"],
-        "dapr": ["transports.dapr"],
+        "dapr": [
+            "transports.dapr",
+            "sidecar.grpc_api",
+            "sidecar.grpc_events",
+            "sidecar.grpc_server",
+        ],
+        "google": ["sidecar.grpc_api"],
+        "grpc": ["sidecar.grpc_api", "sidecar.grpc_server"],
         "httptools": ["loadtest"],
         "jinja2": ["scaffold.templates"],
-        "prometheus_client": ["observability.metrics", "observability.merged"],
+        "prometheus_client": [
+            "observability.metrics",
+            "observability.merged",
+            "observability.requests",
+        ],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
-        "pydantic_settings": ["config.settings"],
+        "pydantic_settings": ["config.settings", "config.sidecar"],
         "redis": ["connections", "transports.redis_streams"],
         "rich": ["cli.show", "cli.show_chaos", "cli.show_load", "cli.show_top"],
         "schedule": ["cron"],
@@ -47,7 +58,7 @@ RULES = Rules(
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["operate.dapr_files"],
+        "yaml": ["operate.dapr_files", "operate.compose"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],
@@ -56,6 +67,8 @@ RULES = Rules(
 )
 
 DISTRIBUTIONS = {
+    "google": "protobuf",
+    "grpc": "grpcio",
     "prometheus_client": "prometheus-client",
     "pydantic_settings": "pydantic-settings",
     "yaml": "pyyaml",

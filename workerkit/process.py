@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from .app_port import AppPort
 from .chaos.probe import Probe
-from .config.settings import Mode
+from .config.settings import Mode, callback_port
 from .core.clock import Clock, SystemClock
 from .core.heartbeat import PERIOD, Heartbeat
 from .core.loop import EventLoop
@@ -30,10 +31,12 @@ from .observability.admin import admin_app, beside
 from .observability.health import Health, Tally, WorkerHealth, consumer_health, job_health
 from .observability.logs import LogHook
 from .observability.metrics import Metrics
-from .observability.server import HttpServer
+from .observability.requests import Requests
+from .observability.server import HttpServer, names_of
 from .observability.trigger import trigger_route
 from .project import Project
 from .storage.checkpoints import Checkpointer
+from .transports.dapr import DaprTransport, Stream
 from .transports.sqlite import SqliteTransport
 
 PARTS: dict[Mode, tuple[Mode, ...]] = {
@@ -123,6 +126,7 @@ class Process:
         topics = [consumer.worker.topic for consumer in self.consumers]
         self.relay = Relay(name, project.store(name), project.transport, topics=topics)
         self.server = self._server("api" in parts, port)
+        self.app_port = self._app_port()
         checkpointer = Checkpointer(f"{name}/checkpoints", self._sqlite_files())
         heartbeat = Heartbeat(
             project.state, self._member, f"{name}/heartbeat",
@@ -131,6 +135,7 @@ class Process:
         workers: list[BaseWorker] = [
             self.server, heartbeat, checkpointer, self.relay,
             *([self.cron] if self.cron else ()), *self.consumers,
+            *([self.app_port] if self.app_port else self._streams()),
         ]  # fmt: skip
         self.supervisor = Supervisor(workers, name=f"{name}/{mode}")
         self._facts: _Facts | None = None
@@ -139,6 +144,17 @@ class Process:
     def port(self) -> int:
         """Where it listens, once started."""
         return self.server.port
+
+    def wait_for_sidecar(self, give_up: threading.Event) -> bool:
+        """Where events come from Dapr, wait until its sidecar is there; False after *give_up*.
+
+        Raises:
+            StorageError: It is not there in time.
+        """
+        transport = self.project.transport
+        if not self.consumers or not isinstance(transport, DaprTransport):
+            return True
+        return transport.client.wait(transport.options.wait, give_up.is_set)
 
     def start(self) -> None:
         """Bring the tables up to date, take the port, begin to work.
@@ -277,16 +293,38 @@ class Process:
         files.append(self.project.database(self.name).file)
         return [file for file in files if file is not None]
 
+    def _app_port(self) -> AppPort | None:
+        """Where the sidecar calls us, if events come that way."""
+        transport, environment = self.project.transport, self.project.environment
+        if not self.project.called_by_dapr or not self.consumers:
+            return None
+        assert isinstance(transport, DaprTransport)
+        port = callback_port(environment, self.server.port)
+        return AppPort(
+            f"{self.name}/dapr", transport, environment.worker_host, port,
+            environment.app_api_token,
+        )  # fmt: skip
+
+    def _streams(self) -> list[Stream]:
+        """What we hold to the sidecar where it does not call us; none without Dapr."""
+        transport = self.project.transport
+        if not isinstance(transport, DaprTransport):
+            return []
+        topics = [consumer.worker.topic for consumer in self.consumers]
+        return [Stream(f"{self.name}/stream {topic}", transport, topic) for topic in topics]
+
     def _server(self, with_api: bool, port: int | None) -> HttpServer:
         if port is None:
             port = port_of(self.project, self.name, self.mode)
         more = []
         if self.cron is not None:
             more.append(trigger_route(self.name, set(self.cron.entries), self.cron.trigger))
-        app = admin_app(self.health, self.live, self.metrics, more=more)
+        host = self.project.environment.worker_host
+        app = admin_app(self.health, self.live, self.metrics, names_of(host), more)
         if with_api:
             assert self.service.api is not None
-            app = beside(self.service.api(), app)
+            requests = Requests(self.service.api())
+            self.metrics.add(requests)
+            app = beside(requests, app)
         threads = self.project.file.services[self.name].api_threads
-        host = self.project.environment.worker_host
-        return HttpServer(f"{self.name}/http", app, host, port, threads)
+        return HttpServer(f"{self.name}/http", app, host, port, threads=threads)

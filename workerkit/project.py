@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config.project_file import FILE, ProjectFile, find_project, read_project, single_file_project
-from .config.settings import Environment, Mode, redis_url
+from .config.settings import Environment, Mode, callback_port, redis_url, transport_name
 from .core.cache import Cache
 from .core.loading import home_of, load, unknown
+from .core.source import digest, source_files
 from .core.state import State
 from .core.user_code import where_it_failed
 from .cron.job import CronJob, check_job, job_name
@@ -18,6 +19,7 @@ from .cron.line import Entry
 from .cron.worker import entries_of
 from .errors import ConfigurationError, WorkerkitError
 from .events.outbox import Outbox
+from .events.transport import Broker
 from .events.worker import EventWorker, check_worker, worker_name
 from .state import open_state
 from .storage.cleanup import OldEvents
@@ -25,7 +27,8 @@ from .storage.database import VERSION, Database
 from .storage.inspection import table_version
 from .storage.runs import SqlLedger
 from .storage.store import SqlStore
-from .transports import open_transport
+from .transports import open_dapr, open_transport
+from .transports.dapr import DaprOptions, DaprTransport
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -94,7 +97,13 @@ class Project:
         self.environment = environment
         self.data = folder / (environment.workerkit_data or file.data)
         self.lease = environment.worker_lease or file.lease
-        self.transport = open_transport(redis_url(file, environment), self.data, self.lease)
+        self._redis = redis_url(file, environment)
+        self.transport: Broker = (
+            open_dapr(self._dapr(), self._redis, self.data, self.lease)
+            if transport_name(file, environment) == "dapr"
+            else open_transport(self._redis, self.data, self.lease)
+        )
+        self._broker: Broker | None = None
         self._state: State | None = None
         self._stores: dict[str, SqlStore] = {}
         self._services: dict[tuple[str, Mode], Service] = {}
@@ -119,8 +128,33 @@ class Project:
     def state(self) -> State:
         """What the project's processes know of each other."""
         if self._state is None:
-            self._state = open_state(redis_url(self.file, self.environment), self.data)
+            self._state = open_state(self._redis, self.data)
         return self._state
+
+    @property
+    def called_by_dapr(self) -> bool:
+        """Whether a Dapr sidecar brings a worker its events, over HTTP."""
+        dapr = isinstance(self.transport, DaprTransport)
+        return dapr and self.file.dapr.receive == "http"
+
+    def called(self) -> dict[str, int]:
+        """Services whose event workers a Dapr sidecar calls, with the port that it calls."""
+        if not self.called_by_dapr:
+            return {}
+        return {
+            name: callback_port(self.environment, entry.ports.events)
+            for name, entry in self.file.services.items()
+            if "events" in (entry.modes or ("events",))
+        }
+
+    @property
+    def broker(self) -> Broker:
+        """What keeps events itself: the transport, or what a local Dapr sidecar keeps them in."""
+        if self._broker is None:
+            self._broker = self.transport
+            if isinstance(self.transport, DaprTransport):
+                self._broker = open_transport(self._redis, self.data, self.lease)
+        return self._broker
 
     def store(self, name: str) -> SqlStore:
         """Inbox, outbox and parked events of service *name*, in its database."""
@@ -166,6 +200,15 @@ class Project:
             check_service(service, name, entry.wire)
             self._services[name, mode] = service
         return self._services[name, mode]
+
+    def _dapr(self) -> DaprOptions:
+        environment = self.environment
+        local = self.file.sidecar
+        return DaprOptions(
+            environment.dapr_http_port or local.port, environment.dapr_grpc_port or local.grpc_port,
+            local.pubsub, environment.dapr_api_token, self.file.dapr.receive,
+            environment.dapr_health_timeout,
+        )  # fmt: skip
 
     def _topics_of(self, name: str, mode: Mode) -> dict[str, str]:
         """The topic of each consumer of service *name*."""
@@ -254,6 +297,15 @@ class Project:
         migrate = (wired or [self.service(name)])[0].migrate
         return self.database(name).upgrade(migrate)
 
+    def sources(self) -> list[Path]:
+        """The Python files of its services' packages."""
+        return source_files(self.folder, (entry.wire for entry in self.file.services.values()))
+
+    def code(self) -> str:
+        """Changes when the services' code or the project file does; for what was measured."""
+        file = self.folder / FILE
+        return digest([*self.sources(), *([file] if file.is_file() else [])], self.folder)
+
     def close(self) -> None:
         """Release the files; idempotent."""
         for store in self._stores.values():
@@ -261,6 +313,8 @@ class Project:
         if self._state is not None:
             self._state.close()
         self.transport.close()
+        if self._broker is not None:
+            self._broker.close()
 
 
 def check_service(service: object, name: str, wire: str) -> None:

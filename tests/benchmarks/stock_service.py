@@ -39,6 +39,16 @@ class StockWorker(EventWorker[Stock]):
         context.publish("price", price)
 
 
+class QuietWorker(StockWorker):
+    """The same without a follow-up, on a topic of its own."""
+
+    topic = "stock.quiet"
+
+    def handle(self, stock: Stock, context: EventContext) -> None:
+        """One upsert."""
+        context.session.execute(UPSERT, {"sku": stock.sku, "price": stock.level})
+
+
 class TimedWorker(StockWorker):
     """The same, on a topic of its own; keeps when each event's effect was committed."""
 
@@ -62,4 +72,5 @@ def migrate(connection: Connection) -> None:
 
 def wire(settings: Settings) -> Service:
     """Build the service."""
-    return Service("stock", events=[StockWorker(), TimedWorker(settings)], migrate=migrate)
+    workers = [StockWorker(), QuietWorker(), TimedWorker(settings)]
+    return Service("stock", events=workers, migrate=migrate)

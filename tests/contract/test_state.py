@@ -145,9 +145,7 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @given(steps=STEPS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_there_is_never_a_second_holder_and_tokens_only_grow(kind, tmp_path, steps):
     clock = FakeClock()
     path = tmp_path / f"{time.monotonic_ns()}.db"

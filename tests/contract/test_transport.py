@@ -6,17 +6,47 @@ import threading
 
 import pytest
 
+from tests.dapr_place import arrived
+from tests.started import until
+from workerkit.events.envelope import Event, decode, encode
 from workerkit.events.transport import Message
 from workerkit.transports.memory import MemoryTransport
 from workerkit.transports.redis_streams import RedisStreamsTransport
 
+ONE_GROUP = "a sidecar has one app-id, which is its group"
+NO_ORDER = "Dapr keeps no order, so nobody is handed events alone"
+ITS_BROKER = "what Dapr keeps and trims is its broker's; the component's maxLenApprox bounds it"
 
-def messages(*bodies: str, topic: str = "t") -> list[Message]:
-    return [Message(topic, body.encode()) for body in bodies]
+DAPR_DIFFERS = {
+    "test_events_arrive_in_the_order_of_publication": "Dapr keeps no order",
+    "test_every_group_receives_every_event": ONE_GROUP,
+    "test_topics_are_listed_with_their_groups": ONE_GROUP,
+    "test_an_unknown_topic_is_empty": "the sidecar has joined the topics that were declared",
+    "test_what_every_group_has_settled_is_dropped_but_for_the_latest": ITS_BROKER,
+    "test_a_long_stretch_is_dropped_at_once": ITS_BROKER,
+    "test_nothing_is_dropped_from_a_topic_that_nobody_has_joined": ITS_BROKER,
+    "test_browsing_shows_an_entry_under_the_name_it_is_delivered_with": (
+        "Dapr hands out an event under a new name each time"
+    ),
+    "test_who_is_alone_takes_what_others_hold_before_anything_newer": NO_ORDER,
+    "test_what_a_former_one_received_late_comes_before_anything_newer": NO_ORDER,
+    "test_what_who_is_alone_gave_back_comes_again_before_anything_newer": NO_ORDER,
+}
+"""What a Dapr sidecar does not promise, and so its transport does not.
+
+Two promises hold in a weaker sense. A lease is this process's own: another
+process gets an event when the sidecar loses patience, by its policy's
+`timeout` or the component's `processingTimeout`, and then uncounted. What is
+released comes again when the sidecar's policy says so.
+"""
+
+
+def messages(*texts: str, topic: str = "t") -> list[Message]:
+    return [Message(topic, encode(Event(topic, text))) for text in texts]
 
 
 def bodies(deliveries) -> list[str]:
-    return [delivery.body.decode() for delivery in deliveries]
+    return [decode(each.body, each.topic, each.entry).data for each in deliveries]
 
 
 def take_over(transport) -> None:
@@ -25,6 +55,7 @@ def take_over(transport) -> None:
     taken = other.receive(10, 0)
     transport.lease = 30.0
     other.renew(taken)
+    assert taken
 
 
 @pytest.fixture
@@ -42,7 +73,7 @@ def test_events_arrive_in_the_order_of_publication(transport, subscription):
 
 def test_a_new_group_starts_at_the_oldest_event(transport):
     transport.publish(messages("early"))
-    assert bodies(transport.subscribe("t", "late").receive(10, 0)) == ["early"]
+    assert bodies(arrived(transport.subscribe("t", "late"), 1)) == ["early"]
 
 
 def test_every_group_receives_every_event(transport, subscription):
@@ -54,28 +85,28 @@ def test_every_group_receives_every_event(transport, subscription):
 def test_two_consumers_of_a_group_share_its_events(transport, subscription):
     second = transport.subscribe("t", "g")
     transport.publish(messages("a", "b", "c"))
-    first = bodies(subscription.receive(2, 0))
-    assert first + bodies(second.receive(10, 0)) == ["a", "b", "c"]
+    first = bodies(arrived(subscription, 2, 2))
+    assert sorted(first + bodies(arrived(second, 1))) == ["a", "b", "c"]
 
 
 def test_a_held_event_is_not_delivered_again(transport, subscription):
     transport.publish(messages("a"))
-    subscription.receive(10, 0)
+    assert arrived(subscription, 1)
     assert transport.subscribe("t", "g").receive(10, 0) == []
 
 
 def test_a_lapsed_lease_is_delivered_again_and_counted(transport, subscription):
     transport.lease = -1.0
     transport.publish(messages("a"))
-    (first,) = subscription.receive(10, 0)
+    (first,) = arrived(subscription, 1)
     (again,) = transport.subscribe("t", "g").receive(10, 0)
-    assert (first.count, again.count, again.body) == (1, 2, b"a")
+    assert (first.count, again.count, bodies([again])) == (1, 2, ["a"])
 
 
 def test_a_renewed_lease_does_not_lapse(transport, subscription):
     transport.lease = -1.0
     transport.publish(messages("a"))
-    held = subscription.receive(10, 0)
+    held = arrived(subscription, 1)
     transport.lease = 30.0
     subscription.renew(held)
     assert transport.subscribe("t", "g").receive(10, 0) == []
@@ -83,22 +114,22 @@ def test_a_renewed_lease_does_not_lapse(transport, subscription):
 
 def test_a_released_event_comes_back_uncounted(transport, subscription):
     transport.publish(messages("a"))
-    subscription.release(subscription.receive(10, 0))
-    (again,) = transport.subscribe("t", "g").receive(10, 0)
+    subscription.release(arrived(subscription, 1))
+    (again,) = arrived(transport.subscribe("t", "g"), 1)
     assert again.count == 1
 
 
 def test_acknowledging_publishes_the_follow_ups(transport, subscription):
     transport.publish(messages("a"))
-    subscription.settle(subscription.receive(10, 0), messages("b", topic="next"))
-    assert bodies(transport.subscribe("next", "g").receive(10, 0)) == ["b"]
-    assert transport.lag("t", "g").events == 0
+    subscription.settle(arrived(subscription, 1), messages("b", topic="next"))
+    assert bodies(arrived(transport.subscribe("next", "g"), 1)) == ["b"]
+    until(lambda: transport.lag("t", "g").events == 0, 5)
 
 
 def test_an_acknowledgement_after_losing_the_lease_changes_nothing(transport, subscription):
     transport.lease = -1.0
     transport.publish(messages("a"))
-    lost = subscription.receive(10, 0)
+    lost = arrived(subscription, 1)
     take_over(transport)
     subscription.settle(lost, [])
     # XACK is for the group, not for the holder; what is acknowledged has been committed.
@@ -110,7 +141,7 @@ def test_an_acknowledgement_after_losing_the_lease_changes_nothing(transport, su
 def test_renewing_or_releasing_after_losing_the_lease_changes_nothing(transport, subscription):
     transport.lease = -1.0
     transport.publish(messages("a"))
-    lost = subscription.receive(10, 0)
+    lost = arrived(subscription, 1)
     take_over(transport)
     subscription.renew(lost)
     subscription.release(lost)
@@ -128,11 +159,11 @@ def test_what_every_group_has_settled_is_dropped_but_for_the_latest(transport, s
     transport.publish(messages(*(str(n) for n in range(3 * kept))))
     subscription.settle(subscription.receive(10_000, 0), [])
     transport.tidy(["t"])
-    assert transport.read("t", "", 1)[0].body == b"0"
+    assert bodies(transport.read("t", "", 1)) == ["0"]
     late, *done = slow.receive(2 * kept + 500, 0)
     slow.settle(done, [])
     transport.tidy(["t"])
-    assert transport.read("t", "", 1)[0].body == b"0"
+    assert bodies(transport.read("t", "", 1)) == ["0"]
     slow.settle([late], [])
     transport.tidy(["t"])
     left = len(transport.read("t", "", 10_000))
@@ -158,7 +189,7 @@ def test_nothing_is_dropped_from_a_topic_that_nobody_has_joined(transport, kept)
 
 def test_lag_counts_what_waits_and_what_is_held(transport, subscription):
     transport.publish(messages("a", "b", "c"))
-    subscription.receive(2, 0)
+    arrived(subscription, 2, 2)
     assert transport.lag("t", "g").events == 3
 
 
@@ -186,7 +217,7 @@ def test_browsing_takes_nothing_and_goes_on_where_it_left_off(transport, subscri
     assert (bodies(first), bodies(rest)) == (["a", "b"], ["c"])
     assert rest[-1].entry == transport.last("t")
     assert transport.read("t", transport.last("t"), 10) == []
-    assert bodies(subscription.receive(10, 0)) == ["a", "b", "c"]
+    assert sorted(bodies(arrived(subscription, 3))) == ["a", "b", "c"]
 
 
 def test_browsing_shows_an_entry_under_the_name_it_is_delivered_with(transport, subscription):

@@ -120,7 +120,7 @@ SqlUnitOfWork.park = lambda self, event: None
     "never tries again": ("failing-handler", """
 from workerkit.storage.store import SqlStore
 
-SqlStore.due = lambda self, consumer, limit, lease: []
+SqlStore.due = lambda *_: []
 """),
     "lets a handler roll back": ("rude-handler", """
 from workerkit.storage.session import LentSession

@@ -16,6 +16,7 @@ import pytest
 
 from tests.shops import free_port
 from tests.started import Place, Started, ask, until
+from workerkit.sidecar import grpc_installed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal" / "app.py"
 
@@ -38,7 +39,8 @@ class OrderWorker(EventWorker[dict]):
 
 
 def show(request):
-    return JSONResponse({"version": VERSION, "sidecar": os.environ.get("DAPR_HTTP_PORT")})
+    ports = [os.environ.get(name) for name in ("DAPR_HTTP_PORT", "DAPR_GRPC_PORT")]
+    return JSONResponse({"version": VERSION, "sidecar": ports})
 
 
 def wire(settings):
@@ -54,6 +56,7 @@ wire = "shop.wire:wire"
 ports = {{ api = {api}, events = {events} }}
 [sidecar]
 port = {sidecar}
+grpc_port = {grpc}
 """
 
 
@@ -62,7 +65,7 @@ class DevPlace(Place):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.ports = {name: free_port() for name in ("api", "events", "sidecar")}
+        self.ports = {name: free_port() for name in ("api", "events", "sidecar", "grpc")}
         self.write("shop/__init__.py", "")
         self.write("shop/wire.py", WIRE)
         self.write("workerkit.toml", TOML.format(**self.ports))
@@ -94,7 +97,14 @@ def test_everything_runs_when_it_says_ready_and_sigterm_ends_all_with_0(place):
         assert re.search(rf"^shop +{mode} +http://127.0.0.1:{port}$", dev.said, re.M)
         assert ask(port, "/readyz") == {"status": "running"}
     assert re.search(rf"^sidecar +- +http://127.0.0.1:{place.ports['sidecar']}$", dev.said, re.M)
-    assert ask(place.ports["api"], "/")["sidecar"] == str(place.ports["sidecar"])
+    http, grpc = (str(place.ports[name]) for name in ("sidecar", "grpc"))
+    told = ask(place.ports["api"], "/")["sidecar"]
+    if grpc_installed():
+        assert told == [http, grpc]
+        assert re.search(rf"^sidecar +grpc +grpc://127.0.0.1:{grpc}$", dev.said, re.M)
+    else:
+        assert told == [http, None]
+        assert "sidecar: HTTP only: gRPC needs pip install 'workerkit[dapr]'" in dev.said
     assert place.call("publish", "orders", "--data", '{"id": 7}')[0] == 0
     dev.says("shop events | handled 7")
     assert dev.signal(signal.SIGTERM) == 0
@@ -128,7 +138,7 @@ def test_sigkill_leaves_no_process(place):
 
 def test_without_a_sidecar_none_runs_and_children_know_of_none(place):
     dev = place.ready("--no-sidecar")
-    assert ask(place.ports["api"], "/")["sidecar"] is None
+    assert ask(place.ports["api"], "/")["sidecar"] == [None, None]
     assert "sidecar" not in dev.said
     assert dev.signal(signal.SIGTERM) == 0
 
@@ -237,7 +247,7 @@ def test_a_killed_child_comes_back(place):
 
 
 def test_port_0_takes_a_free_one(place):
-    place.write("workerkit.toml", TOML.format(api=0, events=0, sidecar=0))
+    place.write("workerkit.toml", TOML.format(api=0, events=0, sidecar=0, grpc=0))
     dev = place.ready()
     ports = [int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)$", dev.said, re.M)]
     assert len(set(ports)) == 3
@@ -260,8 +270,8 @@ def test_the_minimal_example_runs_without_a_project_file(tmp_path):
 
 
 def test_the_sidecar_runs_alone(place):
-    sidecar = place.start("sidecar", "--port=0").says("running on port")
-    port = int(sidecar.said.split()[-1])
+    sidecar = place.start("sidecar", "--port=0", "--grpc-port=0").says("gRPC")
+    port = int(re.search(r"running on port (\d+)", sidecar.said)[1])
     until(lambda: ask(port, "/v1.0/metadata"))
     assert sidecar.signal(signal.SIGTERM) == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -229,6 +229,27 @@ def test_one_process_can_do_everything(shop):
     assert {worker["kind"] for worker in health["workers"]} == {"event", "cron"}
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_worker_beyond_loopback_answers_under_any_name(shop, processes):
+    """127.0.0.2 stands for a container's address: a probe comes with it, or a service's name."""
+    arguments = ("--mode=events", f"--processes={processes}")
+    shop.run("pricing.worker", *arguments, WORKER_HOST="127.0.0.2")
+    url = shop.url("pricing.worker").replace("127.0.0.1", "127.0.0.2")
+    request = Request(f"{url}/readyz", headers={"host": "pricing-event-worker:8002"})
+    with urlopen(request) as answer:
+        assert answer.status == 200
+
+
+def test_the_api_of_every_service_runs_its_workers_when_it_is_told_inline(shop):
+    shop.run("pricing.api", WORKER_MODE="inline")
+    shop.publish({"productId": "test-123", "sku": "SKU-001", "newStock": 100}, id="one")
+    until(shop.settled)
+    assert shop.ask("pricing.api", "/prices/SKU-001")[1]["price"] == 1214
+    for service in ("catalog", "warehouse"):
+        shop.run(f"{service}.api", WORKER_MODE="inline")
+        assert shop.ask(f"{service}.api", "/readyz")[0] == 200
+
+
 def test_a_worker_that_is_asked_to_stop_ends_with_0(shop):
     worker = shop.run("pricing.worker", "--mode=events")
     worker.send_signal(signal.SIGTERM)

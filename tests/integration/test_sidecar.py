@@ -19,7 +19,7 @@ import pytest
 from workerkit.core.supervisor import Supervisor
 from workerkit.errors import StorageError
 from workerkit.events.transport import Message
-from workerkit.sidecar import Sidecar
+from workerkit.sidecar import PubSub, Sidecar
 from workerkit.sidecar.publisher import Publisher
 from workerkit.transports.memory import MemoryTransport
 from workerkit.transports.sqlite import SqliteTransport
@@ -34,7 +34,7 @@ class World:
 
     def __init__(self, transport: SqliteTransport, token: str | None = None) -> None:
         self.transport = transport
-        self.sidecar = Sidecar(transport, app_id="app-a", port=0, token=token)
+        self.sidecar = Sidecar([PubSub("pubsub", transport)], app_id="app-a", port=0, token=token)
         self.sidecar.start()
 
     def ask(
@@ -121,7 +121,8 @@ def test_a_raw_payload_is_stored_verbatim(world):
         ("/v1.0/publish/pubsub/", 404, "ERR_TOPIC_NAME_EMPTY", "/v1.0/publish/pubsub/TOPIC"),
         ("/v1.0/publish/pubsub", 404, "ERR_TOPIC_NAME_EMPTY", "topic is empty in pubsub pubsub"),
         ("/v1.0/publish/bulk/pubsub/", 404, "ERR_TOPIC_NAME_EMPTY", "topic is empty"),
-        ("/v1.0/state/store", 404, "ERR_NOT_FOUND", "nothing at /v1.0/state/store"),
+        ("/v1.0/invoke/a", 404, "ERR_NOT_FOUND", "nothing at /v1.0/invoke/a: this sidecar serves"),
+        ("/v1.0/state/store", 400, "ERR_STATE_STORE_NOT_FOUND", "There is: none."),
         ("/v1.0/metadata", 405, "ERR_METHOD_NOT_ALLOWED", "/v1.0/metadata takes GET, HEAD"),
         ("/v1.0/publish/pubsub/t?metadata.ttlInSeconds=soon", 400,
          "ERR_PUBSUB_REQUEST_METADATA", "ttlInSeconds is 'soon'"),

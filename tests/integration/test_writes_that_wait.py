@@ -165,13 +165,13 @@ RELAXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @given(batch=programs([*PORTABLE, "insert or not"]))
-@settings(max_examples=200, deadline=None, suppress_health_check=RELAXED)
+@settings(max_examples=200, suppress_health_check=RELAXED)
 def test_a_batch_leaves_what_its_events_leave_one_by_one(on_sqlite, batch):
     agrees(on_sqlite, batch)
 
 
 @given(batch=programs(PORTABLE))
-@settings(max_examples=40, deadline=None, suppress_health_check=RELAXED)
+@settings(max_examples=40, suppress_health_check=RELAXED)
 def test_a_batch_on_postgresql_leaves_what_its_events_leave_one_by_one(on_postgresql, batch):
     agrees(on_postgresql, batch)
 

@@ -82,7 +82,7 @@ def first_fit(expression: Expression, after: datetime, window: timedelta) -> dat
 
 @pytest.mark.parametrize("zone", ZONES)
 @given(text=texts, after=starts)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_next_is_the_first_second_that_fits(zone, text, after):
     expression = Expression.parse(text, zone)
     window = timedelta(hours=5)
@@ -93,7 +93,7 @@ def test_next_is_the_first_second_that_fits(zone, text, after):
 
 @pytest.mark.parametrize("zone", [*ZONES, *ODD_ZONES])
 @given(text=texts, after=starts)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_next_is_later_and_fits(zone, text, after):
     expression = Expression.parse(text, zone)
     for _ in range(4):
@@ -109,7 +109,7 @@ def test_next_is_later_and_fits(zone, text, after):
 
 @pytest.mark.parametrize("zone", ZONES)
 @given(text=texts, after=starts, percent=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_any_earlier_start_gives_the_same_next_time(zone, text, after, percent):
     expression = Expression.parse(text, zone)
     found = expression.next(after)
@@ -123,7 +123,7 @@ def test_any_earlier_start_gives_the_same_next_time(zone, text, after, percent):
     after=starts,
     anchor=st.one_of(st.just(EPOCH), starts),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_interval_lies_whole_steps_from_its_anchor(seconds, after, anchor):
     found = Expression.parse(f"@every {seconds}s").next(after, anchor)
     step = timedelta(seconds=seconds)
@@ -136,7 +136,7 @@ def test_an_interval_lies_whole_steps_from_its_anchor(seconds, after, anchor):
         "0159*/-,?@ \tTZ=CRON_aeilvynuhms.+\n\0\N{MICRO SIGN}\N{FULLWIDTH DIGIT ONE}", max_size=30
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_text_breaks_the_parser(text):
     try:
         expression = Expression.parse(text)

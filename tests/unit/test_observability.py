@@ -21,6 +21,7 @@ from workerkit.observability.guard import Guard
 from workerkit.observability.health import Health, Tally, WorkerHealth
 from workerkit.observability.logs import LogHook, set_up
 from workerkit.observability.metrics import MOST_ERRORS, Metrics
+from workerkit.observability.server import names_of
 
 LOCAL = "http://127.0.0.1"
 
@@ -136,6 +137,16 @@ def chunks() -> Iterator[bytes]:
 )
 def test_the_guard_lets_in_what_is_allowed(guarded, path, headers, body, status):
     assert guarded.post(path, headers=headers, content=body).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [({}, 200), ({"origin": "http://evil.example"}, 403), ({"origin": "http://worker:8002"}, 200)],
+)
+def test_beyond_loopback_any_name_is_served_but_no_other_sites_page(origin, status):
+    app = Guard(Starlette(routes=[Route("/", echo)]), hosts=names_of("0.0.0.0"))
+    headers = {"host": "worker:8002", **origin}
+    assert TestClient(app, base_url=LOCAL).get("/", headers=headers).status_code == status
 
 
 def test_a_body_without_a_length_is_bounded_too(guarded):

@@ -33,7 +33,8 @@ ports = { api = 8101, events = 8102, cron = 8103 }
 """
 
 NAMES = ("WORKER_MODE", "WORKER_CONCURRENCY", "WORKER_DRAIN_TIMEOUT", "WORKER_HOST",
-         "DATABASE_URL", "LOG_FORMAT", "DAPR_API_TOKEN", "WORKERKIT_DATA")  # fmt: skip
+         "DATABASE_URL", "LOG_FORMAT", "DAPR_API_TOKEN", "WORKERKIT_DATA", "WORKER_TRANSPORT",
+         "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "APP_PORT", "APP_API_TOKEN")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +118,48 @@ def test_concurrency_is_flag_then_environment_then_file_then_1(opened, monkeypat
     monkeypatch.setenv("WORKER_CONCURRENCY", "5")
     assert lanes() == 5
     assert lanes(flag=7) == 7
+
+
+@pytest.mark.parametrize(
+    ("app_port", "port", "called"), [(None, None, 8202), ("9000", None, 9000), (None, 0, 0)]
+)
+def test_a_sidecar_calls_100_above_the_port_or_where_it_was_told(
+    opened, monkeypatch, app_port, port, called
+):
+    monkeypatch.setenv("WORKER_TRANSPORT", "dapr")
+    monkeypatch.setenv("APP_PORT", app_port or "")
+    process = Process(opened(), "settled", "events", port=port)
+    assert process.app_port is not None
+    assert process.app_port.port == called
+
+
+@pytest.mark.parametrize("text", ["tcp://10.0.0.1:80", "0", "65536", "-1"])
+def test_an_app_port_that_is_none_matters_to_who_is_called_alone(opened, monkeypatch, text):
+    monkeypatch.setenv("APP_PORT", text)
+    assert Process(opened(), "settled", "events").app_port is None
+    monkeypatch.setenv("WORKER_TRANSPORT", "dapr")
+    with pytest.raises(ConfigurationError, match=r"APP_PORT.*65535, got"):
+        Process(opened(), "settled", "events")
+
+
+def test_the_sidecar_is_where_the_environment_then_the_file_says(opened, monkeypatch, tmp_path):
+    (tmp_path / "workerkit.toml").write_text(
+        f'transport = "dapr"\n{TOML}[sidecar]\nport = 3600\npubsub = "bus"\n'
+    )
+    options = opened().transport.options
+    assert (options.http_port, options.grpc_port, options.pubsub) == (3600, 50001, "bus")
+    monkeypatch.setenv("DAPR_HTTP_PORT", "3700")
+    monkeypatch.setenv("DAPR_GRPC_PORT", "3701")
+    options = opened().transport.options
+    assert (options.http_port, options.grpc_port) == (3700, 3701)
+
+
+def test_the_transport_is_the_environments_then_the_files(opened, monkeypatch, tmp_path):
+    (tmp_path / "workerkit.toml").write_text(f'transport = "dapr"\n{TOML}')
+    assert opened().called() == {"settled": 8202}
+    monkeypatch.setenv("WORKER_TRANSPORT", "sqlite")
+    assert opened().called() == {}
+    assert opened().broker is not None
 
 
 def test_the_port_is_the_flag_then_the_file(opened):

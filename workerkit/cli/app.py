@@ -6,23 +6,27 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..errors import WorkerkitError
 from . import (
     add,
+    architecture,
     chaos,
     check,
+    checklist,
     cron,
     db,
     demo,
+    deploy,
     dlq,
     doctor,
     evaluate,
     events,
     loadtest,
+    monitoring,
     new,
     publish,
     status,
@@ -82,12 +86,17 @@ def run(
     concurrency: Annotated[int | None, typer.Option(min=1, max=1000, help="Lanes.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Of a worker, on one port.")] = 1,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    transport: Annotated[
+        Literal["sqlite", "redis", "dapr"] | None,
+        typer.Option(help="What carries the events, whatever the project's file says."),
+    ] = None,
     tied: Tied = False,
 ) -> None:
     """Run SERVICE until interrupted. Example: workerkit run pricing --mode=events"""
     from .run import Request, run  # noqa: PLC0415
 
-    raise typer.Exit(run(Request(service, mode, concurrency, port, tied, processes), Path.cwd()))
+    request = Request(service, mode, concurrency, port, tied, processes, transport)
+    raise typer.Exit(run(request, Path.cwd()))
 
 
 @app.command()
@@ -108,12 +117,23 @@ def dev(
 @app.command()
 def sidecar(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of gRPC; 0: any free one.")
+    ] = None,
+    app_id: Annotated[str | None, typer.Option(help="Whose events it takes: their group.")] = None,
+    app_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where the app takes its events.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Lose, repeat and delay events as Dapr does.")
+    ] = False,
     tied: Tied = False,
 ) -> None:
-    """Serve Dapr's publish API alone. Example: workerkit sidecar --port=3500"""
-    from .dev import run_sidecar  # noqa: PLC0415
+    """Serve Dapr's API alone. Example: workerkit sidecar --app-id=pricing --app-port=8102"""
+    from .sidecar import Request, run  # noqa: PLC0415
 
-    raise typer.Exit(run_sidecar(Path.cwd(), port, tied=tied))
+    request = Request(port, grpc_port, app_id, app_port, strict, tied)
+    raise typer.Exit(run(request, Path.cwd()))
 
 
 app.command(cls=publish.WaitCommand)(publish.publish)
@@ -129,6 +149,11 @@ app.add_typer(chaos.app, name="chaos")
 app.command()(demo.demo)
 app.add_typer(loadtest.app, name="loadtest")
 app.command()(evaluate.evaluate)
+app.add_typer(deploy.app, name="deploy")
+app.command()(checklist.checklist)
+app.add_typer(checklist.progress, name="progress")
+app.command()(architecture.architecture)
+app.add_typer(monitoring.app, name="monitoring")
 app.command()(new.new)
 app.add_typer(add.app, name="add")
 app.command()(update.update)

@@ -10,7 +10,7 @@ from ..chaos.journal import write_journal
 from ..chaos.left import clean_up
 from ..chaos.report import page
 from ..errors import ConfigurationError
-from ..trial.breaking import Drawn, Played, play_at, scenario_of
+from ..trial.breaking import Drawn, Played, keep, play_at, scenario_of
 from ..trial.place import LoadOf, opened_place
 from . import show, show_chaos
 from .signals import ended_in_order
@@ -69,4 +69,6 @@ def _play(name: str, request: Request, folder: Path) -> Played | None:
                 show.note(f"left out: {problem}" if problem else does)
             return None
         with show_chaos.live(name, quiet=request.as_json) as tell:
-            return play_at(place, scenario, request.load, tell, request.drawn)
+            played = play_at(place, scenario, request.load, tell, request.drawn)
+        keep(place, played)
+        return played

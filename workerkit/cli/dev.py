@@ -1,4 +1,4 @@
-"""`workerkit dev` and `workerkit sidecar`: what runs beside a project's services."""
+"""`workerkit dev`: a whole project and what runs beside its services."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.inherited import environment_with
-from ..config.settings import Environment, read_environment
-from ..core.child import end_with_parent
-from ..core.parts import Part, reachable, with_ports
-from ..core.worker import BaseWorker
+from ..config.settings import read_environment
+from ..core.parts import Part, reachable
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
 from ..operate.dev import Development, Setup
@@ -20,6 +18,7 @@ from ..project import Project
 from ..sidecar import Sidecar
 from . import show
 from .lines import Lines
+from .sidecar import open_sidecar, without_grpc
 from .signals import Signals
 
 
@@ -42,12 +41,14 @@ def dev(folder: Path, *, reload: bool, sidecar: bool) -> int:
 
 
 def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool) -> int:
-    beside: list[BaseWorker] = [_sidecar(project)] if sidecar else []
-    setup = _setup(project, [part for part in beside if isinstance(part, Sidecar)], reload=reload)
+    sidecars = [open_sidecar(project)] if sidecar else []
+    setup = _setup(project, sidecars, reload=reload)
     told = Told(Lines(sys.stdout, received.first.set), setup)
+    for lacking in filter(None, map(without_grpc, sidecars)):
+        told.say(f"sidecar: {lacking}")
     if not project.file.services:
         raise ConfigurationError("workerkit.toml names no service: nothing to run")
-    development = Development(setup, told, beside, received.first.set)
+    development = Development(setup, told, sidecars, received.first.set)
     watcher = Watcher(project.folder, project.data, development.change)
     try:
         if reload:
@@ -65,15 +66,20 @@ def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool
 
 def _setup(project: Project, sidecars: Sequence[Sidecar], *, reload: bool) -> Setup:
     variables = {"PYTHONUNBUFFERED": "1"}
+    fixed: dict[str, int] = {}
     if sys.stdout.isatty() and project.environment.log_format is None:
         variables["LOG_FORMAT"] = "text"
     for each in sidecars:
         variables["DAPR_HTTP_PORT"] = str(each.port)
+        fixed["sidecar"] = each.port
+        if each.grpc_port is not None:
+            variables["DAPR_GRPC_PORT"] = str(each.grpc_port)
+            fixed["sidecar grpc"] = each.grpc_port
     return Setup(
         folder=project.folder,
         environment=environment_with(**variables),
         host=project.environment.worker_host,
-        fixed={each.name: each.port for each in sidecars},
+        fixed=fixed,
         reload=reload,
         drain=project.environment.worker_drain_timeout,
     )
@@ -103,44 +109,9 @@ class Told:
         host = reachable(self.setup.host)
         host = f"[{host}]" if ":" in host else host
         rows = [(part.service, part.mode, f"http://{host}:{part.port}") for part in parts]
-        rows += [(name, "-", f"http://{host}:{port}") for name, port in self.setup.fixed.items()]
+        for name, port in self.setup.fixed.items():
+            service, _, kind = name.partition(" ")
+            rows.append((service, kind or "-", f"{kind or 'http'}://{host}:{port}"))
         with self.lines.lock:
             show.table([show.Column("name"), show.Column("mode"), show.Column("url")], rows)
         self.say(f"ready after {seconds:.1f} s")
-
-
-def run_sidecar(folder: Path, port: int | None, *, tied: bool) -> int:
-    """Run the sidecar alone until a signal, or standard input's end if *tied*; 130 after SIGINT.
-
-    Raises:
-        StartStopError: The port is taken.
-    """
-    if tied:
-        end_with_parent()
-    received = Signals()
-    environment = read_environment()
-    project = Project.open(folder, environment)
-    try:
-        set_up(environment.log_format, "sidecar")
-        server = _sidecar(project, port)
-        server.start()
-        show.note(f"sidecar: running on port {server.port}")
-        received.wait()
-        server.stop(environment.worker_drain_timeout)
-    finally:
-        project.close()
-    return received.exit_code
-
-
-def _sidecar(project: Project, port: int | None = None) -> Sidecar:
-    environment: Environment = project.environment
-    part = Part("sidecar", "", project.file.sidecar.port if port is None else port)
-    (chosen,) = with_ports([part])
-    return Sidecar(
-        project.transport,
-        app_id=project.file.name,
-        pubsub=project.file.sidecar.pubsub,
-        host=environment.worker_host,
-        port=chosen.port,
-        token=environment.dapr_api_token,
-    )

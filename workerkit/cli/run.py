@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.inherited import environment_with
-from ..config.settings import Mode, check_mode, read_environment
+from ..config.project_file import FILE
+from ..config.settings import Mode, Transport, check_mode, read_environment
 from ..core.child import end_with_parent
 from ..core.parts import Part, reachable, with_ports
 from ..errors import ConfigurationError
 from ..observability.logs import set_up
-from ..observability.server import HttpServer
+from ..observability.server import HttpServer, names_of
 from ..operate.children import Children, check_ports
 from ..operate.replicas import Replicas
 from ..process import Process, parts_of, port_of
@@ -37,6 +38,7 @@ class Request:
     port: int | None
     tied: bool
     processes: int = 1
+    transport: Transport | None = None
 
 
 def run(request: Request, folder: Path) -> int:
@@ -48,6 +50,8 @@ def run(request: Request, folder: Path) -> int:
         end_with_parent()
     received = Signals()
     environment = read_environment()
+    if request.transport is not None:
+        environment = environment.model_copy(update={"worker_transport": request.transport})
     name = request.mode or environment.worker_mode
     mode = check_mode(name, "--mode" if request.mode else "WORKER_MODE") if name else None
     project = Project.open(folder, environment)
@@ -69,9 +73,12 @@ def _run_one(project: Project, name: str, mode: Mode, request: Request, received
         project, name, mode, concurrency=request.concurrency, port=request.port,
         ask_to_end=received.first.set,
     )  # fmt: skip
+    if not process.wait_for_sidecar(received.first):
+        return received.exit_code
     process.start()
     _tune_collector()
-    _say(f"{name} {mode}: running on port {process.port}, pid {os.getpid()}")
+    called = f", called by Dapr on port {process.app_port.port}" if process.app_port else ""
+    _say(f"{name} {mode}: running on port {process.port}, pid {os.getpid()}{called}")
     received.wait()
     given_back = process.stop(project.environment.worker_drain_timeout)
     _say(f"{name} {mode}: stopped, gave back {given_back}")
@@ -90,12 +97,17 @@ def _run_replicas(
         raise ConfigurationError(
             f"--processes is for workers; mode {mode!r} of {name} serves its API on one port"
         )
+    if project.called_by_dapr:
+        raise ConfigurationError(
+            "--processes: a Dapr sidecar calls one port; give each worker a sidecar of its own, "
+            f'or set receive = "stream" under [dapr] in {FILE}'
+        )
     host = project.environment.worker_host
     numbers = range(1, request.processes + 1)
     parts = with_ports([Part(name, mode, 0, number) for number in numbers])
     replicas = Replicas(reachable(host), [part.port for part in parts])
     port = port_of(project, name, mode) if request.port is None else request.port
-    front = HttpServer(f"{name}/http", replicas.app(), host, port)
+    front = HttpServer(f"{name}/http", replicas.app(names_of(host)), host, port)
     try:
         front.start()
         return _supervise(project, parts, request, received, f"{name} {mode}: running on port "
@@ -142,9 +154,12 @@ def _supervise(
     lines = Lines(sys.stderr, received.first.set)
     lines.expect(*(part.name for part in parts))
     lanes = () if request.concurrency is None else (f"--concurrency={request.concurrency}",)
+    variables = {"PYTHONUNBUFFERED": "1"}
+    if request.transport is not None:
+        variables["WORKER_TRANSPORT"] = request.transport
     children = Children(
         parts, lines.write if sys.stderr.isatty() else lambda name, text: lines.plain(text),
-        lines.plain, folder=project.folder, environment=environment_with(PYTHONUNBUFFERED="1"),
+        lines.plain, folder=project.folder, environment=environment_with(**variables),
         host=host, arguments=lanes, final=FINAL,
     )  # fmt: skip
     children.start()

@@ -116,12 +116,15 @@ def diff(rows: Iterable[str]) -> None:
         console.print(Text(plain(row), style=_DIFF.get(row[:1], "")), soft_wrap=True)
 
 
-def finding(level: str, name: str, fact: str, way_out: str) -> None:
-    """A check with its fact, and below it the way out; folded at the terminal's width."""
+def finding(level: str, name: str, fact: str, way_out: str, width: int = 24) -> None:
+    """A check with its fact, and below it the way out; folded at the terminal's width.
+
+    *width* is that of the names.
+    """
     console = _console(sys.stdout)
     grid = Table.grid(padding=(0, 2))
-    for width in (4, 24):
-        grid.add_column(width=width, overflow="fold")
+    for column in (4, width):
+        grid.add_column(width=column, overflow="fold")
     grid.add_column(overflow="fold")
     grid.add_row(Text(level, style=colour(level)), plain(name), plain(fact))
     if way_out:

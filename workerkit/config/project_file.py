@@ -46,7 +46,14 @@ class SidecarEntry(_Strict):
     """The local sidecar."""
 
     port: Port = 3500
+    grpc_port: Port = 50001
     pubsub: str = "pubsub"
+
+
+class DaprEntry(_Strict):
+    """How events come from a Dapr sidecar: it calls us over HTTP, or we hold a gRPC stream."""
+
+    receive: Literal["http", "stream"] = "http"
 
 
 class RequestEntry(_Strict):
@@ -72,17 +79,50 @@ class LoadtestEntry(_Strict):
     tolerance: Annotated[float, Field(ge=0, le=10)] = 0.1
 
 
+class SendEntry(_Strict):
+    """What starts an event on its way: *body* is posted to *path* of the process *to*.
+
+    "{number}" in the body stands for a number that is drawn anew each time.
+    """
+
+    to: str
+    path: str
+    body: dict[str, Any]
+
+
+class SeeEntry(_Strict):
+    """Where the number shows at the other end: in *field* of what *path* of *at* answers."""
+
+    at: str
+    path: str
+    field: str
+
+
+class SmokeEntry(_Strict):
+    """The event with which `workerkit deploy verify` tries a deployment from end to end.
+
+    It should concern a product or account that is there for tests alone. Processes
+    are named as `pricing api`, or `sidecar`; *within* is in seconds.
+    """
+
+    send: SendEntry
+    see: SeeEntry
+    within: Annotated[float, Field(gt=0, le=600)] = 10.0
+
+
 class ProjectFile(_Strict):
     """The whole file. `data` is relative to the file's folder."""
 
     name: str = "project"
-    transport: Literal["sqlite", "redis"] | None = None
+    transport: Literal["sqlite", "redis", "dapr"] | None = None
     """None means: redis where REDIS_URL or `redis` names a server, else sqlite."""
     redis: str | None = None
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
+    smoke: SmokeEntry | None = None
     services: dict[str, ServiceEntry] = {}
 
 

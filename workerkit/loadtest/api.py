@@ -53,6 +53,7 @@ def run_api(
     return Run(
         id=new_id("api"),
         kind="api",
+        subject=test.service,
         at=began,
         machine=machine,
         what=f"{test.service}: {test.shown} at {test.load.rate:g}/s for {measured.seconds:.1f} s "

@@ -235,7 +235,7 @@ def _report(
     counts = {"published": publishing.sent, "applied": latency.total, "dead": dead,
               "not settled": published - latency.total - dead}  # fmt: skip
     return Run(
-        id=new_id("events"), kind="events", at=publishing.began,
+        id=new_id("events"), kind="events", subject=test.topic, at=publishing.began,
         what=f"{test.topic} to {names}: {publishing.sent} events, {pace}",
         figures={
             "p50": p50, "p95": p95, "p99": p99, "max": latency.longest,

@@ -26,9 +26,12 @@ FOLDER = "runs"
 class Run:
     """`at` in epoch seconds; `what` a sentence; `figures` by name in base units.
 
+    `subject` is the service or the topic that was measured.
+
     `counts` say how often what happened; `series` are curves over the run's
     seconds; `curve` is (percent, seconds); `differences` are those of two
-    layouts; `ended` is why it ended before its time.
+    layouts; `ended` is why it ended before its time; `code` is the project's
+    digest then, empty when no project was measured.
     """
 
     id: str
@@ -45,6 +48,8 @@ class Run:
     differences: tuple[Difference, ...] = ()
     machine: Machine = field(default_factory=this_machine)
     ended: str = ""
+    code: str = ""
+    subject: str = ""
 
     @property
     def exit_code(self) -> int:

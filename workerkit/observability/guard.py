@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,10 +15,10 @@ from .server import LOOPBACK
 class Guard:
     """ASGI middleware: foreign hosts and origins, missing tokens, bodies that are too large.
 
-    *hosts* are the names that a Host or Origin header may carry, None allows
-    any; *open_paths* need no token; *body_limit* in bytes. A page on another
-    site can reach a loopback port through the user's browser: that is what
-    Host and Origin are checked for.
+    *hosts* are the names that a Host or Origin header may carry; None allows
+    any Host, and the Origin that is the same; *open_paths* need no token;
+    *body_limit* in bytes. A page on another site can reach a loopback port
+    through the user's browser: that is what Host and Origin are checked for.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         headers = dict(scope["headers"])
-        if self.hosts is not None:
-            host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname
-            if host is not None and host not in self.hosts:
-                return 403, "ERR_FOREIGN_HOST", f"host {host!r} is not served here"
-            origin = headers.get(b"origin", b"").decode("latin-1")
-            if origin and urlsplit(origin).hostname not in self.hosts:
-                return 403, "ERR_FOREIGN_ORIGIN", f"origin {origin!r} is not allowed"
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = urlsplit("//" + host).hostname
+        if self.hosts is not None and name is not None and name not in self.hosts:
+            return 403, "ERR_FOREIGN_HOST", f"host {name!r} is not served here"
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin and not self._same_site(urlsplit(origin), host):
+            return 403, "ERR_FOREIGN_ORIGIN", f"origin {origin!r} is not allowed"
         if self.token is not None and scope["path"] not in self.open_paths:
             given = headers.get(self.token_header, b"")
             if not hmac.compare_digest(given, self.token.encode()):
@@ -75,6 +75,11 @@ class Guard:
         if length.isdigit() and int(length) > self.body_limit:
             return 413, *self._too_large()
         return None
+
+    def _same_site(self, origin: SplitResult, host: str) -> bool:
+        if self.hosts is None:
+            return origin.netloc == host
+        return origin.hostname in self.hosts
 
     async def _drain(self, receive: Receive) -> None:
         """Read what is refused, within bounds: a client that still sends would see a reset."""

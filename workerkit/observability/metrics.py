@@ -55,6 +55,10 @@ class Metrics(Collector):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 
+    def add(self, collector: Collector) -> None:
+        """Expose what *collector* has, too."""
+        self._registry.register(collector)
+
     def watch(self, health: Callable[[], Health]) -> None:
         """Read the gauges from *health* at each scrape."""
         self._health = health

@@ -17,10 +17,19 @@ from ..errors import StartStopError
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+def names_of(host: str) -> frozenset[str] | None:
+    """The names that a server on *host* answers to: local ones, None (any) beyond loopback.
+
+    In a container a probe comes with the pod's address, a scraper with the service's name.
+    """
+    return LOOPBACK if host in LOOPBACK else None
+
+
 class HttpServer(BaseWorker):
     """Serves *app* on *host*:*port*; port 0 takes any free one, `port` tells which.
 
-    *threads* run the app's `def` handlers; None leaves it to AnyIO, which takes 40.
+    *threads* run the app's `def` handlers; None leaves it to AnyIO, which takes
+    40. An idle connection is kept for *keep_alive* seconds.
     """
 
     def __init__(
@@ -29,13 +38,16 @@ class HttpServer(BaseWorker):
         app: Any,
         host: str = "127.0.0.1",
         port: int = 0,
+        *,
         threads: int | None = None,
+        keep_alive: int = 5,
     ) -> None:
         super().__init__(name)
         self.app = app
         self.threads = threads
         self.host = host
         self.port = port
+        self.keep_alive = keep_alive
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
 
@@ -52,6 +64,7 @@ class HttpServer(BaseWorker):
         config = uvicorn.Config(
             self.app, http="httptools", loop="asyncio", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=10,
+            timeout_keep_alive=self.keep_alive,
         )  # fmt: skip
         self._server = _Server(config, self.threads)
         super().start()

@@ -22,6 +22,7 @@ from ..errors import WorkerkitError
 from ..events.transport import Broker
 from ..storage.database import VERSION, Database
 from ..storage.inspection import count_letters, outbox_overdue, table_version
+from ..transports.dapr import DaprTransport
 from .doctor_dapr import check_dapr
 from .doctor_redis import check_redis
 from .finding import Check, Findings, Level
@@ -80,6 +81,8 @@ def examine(open_project: Callable[[], Patient], host: str) -> Findings:
         checks += basic
         if not Findings(tuple(basic)).failed:
             checks.append(check_clock(project.data, project.transport))
+        if isinstance(project.transport, DaprTransport):
+            checks.append(check_sidecar(project.transport))
         for name in project.file.services:
             checks.append(check_wiring(project, name))
             checks += check_database(project, name)
@@ -151,6 +154,14 @@ def check_clock(folder: Path, broker: Broker) -> Check:
         fact = f"an event was published {ahead:.0f} s in the future: a clock was set back"
         return Check("clock", "warn", fact, "leases may last that much longer; check NTP")
     return Check("clock", "ok", "agrees with the data folder and the events")
+
+
+def check_sidecar(transport: DaprTransport) -> Check:
+    """The Dapr sidecar that carries the project's events answers."""
+    trouble = transport.client.trouble()
+    if trouble is not None:
+        return Check("dapr sidecar", "fail", trouble)
+    return Check("dapr sidecar", "ok", f"{transport.client.shown} answers")
 
 
 def check_wiring(project: Patient, name: str) -> Check:

@@ -26,9 +26,9 @@ class Replicas:
         self.metrics = MergedMetrics(self._metrics)
         self._pool = ThreadPoolExecutor(max(1, len(self.ports)), thread_name_prefix="replicas")
 
-    def app(self) -> Any:
+    def app(self, hosts: frozenset[str] | None) -> Any:
         """An ASGI application: the paths that every process serves, answered for all of them."""
-        return admin_routes(self.health, self.live, self.metrics.render)
+        return admin_routes(self.health, self.live, self.metrics.render, hosts)
 
     def health(self) -> dict[str, Any]:
         """Worst status, summed counts."""

@@ -1,8 +1,12 @@
-"""The local sidecar: Dapr's publish API over HTTP, on the project's own transport."""
+"""The local sidecar: Dapr's API, on the project's own transport."""
 
 from __future__ import annotations
 
-from .app import sidecar_app
-from .server import Sidecar
+from .channel import App
+from .pubsub import Policy, PubSub
+from .server import Sidecar, grpc_installed
+from .stores import MemoryStore, RedisStore, Store
 
-__all__ = ["Sidecar", "sidecar_app"]
+__all__ = [
+    "App", "MemoryStore", "Policy", "PubSub", "RedisStore", "Sidecar", "Store", "grpc_installed",
+]  # fmt: skip

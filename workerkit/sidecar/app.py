@@ -1,9 +1,9 @@
-"""Dapr's HTTP API, the part that publishes, as an ASGI application."""
+"""Dapr's HTTP API as an ASGI application: publish, state, metadata and health."""
 
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
+from functools import partial
 
 import orjson
 from starlette.applications import Starlette
@@ -13,159 +13,113 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ..core.clock import Clock, SystemClock
-from ..core.loading import unknown
 from ..errors import ConfigurationError, InvalidPayload, StorageError
-from ..events.transport import Message, Transport
 from ..observability.guard import Guard
 from ..observability.server import LOOPBACK
 from .bulk import Entry, read_entries
-from .envelopes import Options, Publication, read_options, wrap
-from .publisher import Publisher
+from .http_state import state_routes
+from .publishing import Target
+from .refusal import NOT_PUBLISHED, Refusal, refusal_of
+from .runtime import Runtime
 
 log = logging.getLogger("workerkit.sidecar")
 
 HEALTH = ("/v1.0/healthz", "/v1.0/healthz/outbound")
-NOT_PUBLISHED = "ERR_PUBSUB_PUBLISH_MESSAGE"
+SERVED = "publish, publish/bulk, state, healthz, metadata"
 
 
 def sidecar_app(
-    transport: Transport,
-    *,
-    app_id: str,
-    pubsub: str = "pubsub",
-    token: str | None = None,
-    hosts: frozenset[str] | None = LOOPBACK,
-    clock: Clock | None = None,
+    runtime: Runtime, *, token: str | None = None, hosts: frozenset[str] | None = LOOPBACK
 ) -> ASGIApp:
-    """Publish, bulk publish, health and metadata, on *transport*, as `/v1.0/...`.
+    """Dapr's API on the components of *runtime*, as `/v1.0/...`.
 
-    An answer of 204 means that the event is durable. *token* is asked for in
-    the header `dapr-api-token`, except for health; *app_id* is the events' source.
+    An answer of 204 to a publish means that the event is durable. *token* is
+    asked for in the header `dapr-api-token`, except for health.
     """
-    endpoints = _Endpoints(transport, app_id, pubsub, clock or SystemClock())
+    endpoints = _Endpoints(runtime)
     sends = ["POST", "PUT"]
     routes = [
         *(Route(path, _healthy) for path in HEALTH),
         Route("/v1.0/metadata", endpoints.show_metadata),
+        Route("/v1.0/metadata/{key}", endpoints.set_metadata, methods=["PUT"]),
         *(
             Route(f"{base}/publish/bulk/{{pubsub}}/{{topic:path}}", endpoints.bulk, methods=sends)
             for base in ("/v1.0", "/v1.0-alpha1")
         ),
         Route("/v1.0/publish/{pubsub}/{topic:path}", endpoints.publish, methods=sends),
         Route("/v1.0/publish/{pubsub}", endpoints.publish, methods=sends),
+        *state_routes(runtime.states),
     ]
+    refused = dict.fromkeys((Refusal, ConfigurationError, InvalidPayload, StorageError), _refused)
     app = Starlette(
         routes=routes,
         exception_handlers={
-            HTTPException: _no_such_place,
-            ClientDisconnect: _gone,
-            _Refusal: _refused,
-            ConfigurationError: _bad_metadata,
-            InvalidPayload: _bad_payload,
-            StorageError: _not_stored,
-            500: _broken,
+            HTTPException: _no_such_place, ClientDisconnect: _gone, **refused, 500: _refused,
         },
-    )
+    )  # fmt: skip
     app.router.redirect_slashes = False
     return Guard(app, token=token, open_paths=HEALTH, hosts=hosts)
 
 
 class _Endpoints:
-    """The routes that need the transport or the sidecar's names."""
+    """The routes that need the components or the sidecar's names."""
 
-    def __init__(self, transport: Transport, app_id: str, pubsub: str, clock: Clock) -> None:
-        self.publisher = Publisher(transport)
-        self.app_id = app_id
-        self.pubsub = pubsub
-        self.clock = clock
-        self.version = version("workerkit")
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._publishing = runtime.publishing()
 
     async def publish(self, request: Request) -> Response:
-        topic = self._topic(request)
-        options = read_options(_metadata(request))
         content_type = request.headers.get("content-type", "")
-        about = self._about(request, topic, content_type, options)
-        body = wrap(await request.body(), about, self.clock.time())
-        await self.publisher.publish([Message(topic, body)])
+        body = await request.body()
+        await self._publishing.one(_target(request), body, content_type, _metadata(request))
         return Response(status_code=204)
 
     async def bulk(self, request: Request) -> Response:
         """Every entry that can be read goes out; the others are named in the answer."""
-        topic = self._topic(request)
-        shared = read_options(_metadata(request))
-        if "id" in shared.attributes:
-            raise ConfigurationError(
-                "metadata cloudevent.id would give every entry one id; "
-                "put it into each entry's own metadata"
-            )
-        try:
-            entries = read_entries(await request.body())
-        except InvalidPayload as error:
-            raise _Refusal(400, "ERR_PUBSUB_EVENTS_SER", str(error)) from None
-        ready, failed = self._prepare(request, topic, entries, shared)
-        try:
-            if ready:
-                await self.publisher.publish(list(ready.values()))
-        except StorageError as error:
-            _warn(request, error)
-            failed |= dict.fromkeys(ready, str(error))
+        read = partial(_entries, await request.body())
+        failed = await self._publishing.many(_target(request), read, _metadata(request))
         if not failed:
             return Response(status_code=204)
         shown = [{"entryId": entry, "error": error} for entry, error in failed.items()]
         return _json({"failedEntries": shown, "errorCode": NOT_PUBLISHED}, 500)
 
-    def _prepare(
-        self, request: Request, topic: str, entries: list[Entry], shared: Options
-    ) -> tuple[dict[str, Message], dict[str, str]]:
-        """By entry id: what can be published, and what is wrong with the rest."""
-        now = self.clock.time()
-        ready: dict[str, Message] = {}
-        failed: dict[str, str] = {}
-        for entry in entries:
-            try:
-                options = read_options((entry.metadata or {}).items(), shared)
-                about = self._about(request, topic, entry.content_type, options)
-                ready[entry.id] = Message(topic, wrap(entry.body(), about, now))
-            except (ConfigurationError, InvalidPayload) as error:
-                failed[entry.id] = str(error)
-        return ready, failed
-
     async def show_metadata(self, request: Request) -> Response:
-        component = {"name": self.pubsub, "type": "pubsub.workerkit", "version": "v1"}
+        runtime = self._runtime
+        components = [
+            {"name": c.name, "type": c.type, "version": "v1", "capabilities": c.capabilities}
+            for c in runtime.components()
+        ]
+        subscriptions = [
+            {"pubsubname": each.pubsub, "topic": each.topic, "deadLetterTopic": each.dead_letter}
+            for each in runtime.subscribed()
+        ]
         return _json(
             {
-                "id": self.app_id,
-                "runtimeVersion": self.version,
-                "components": [{**component, "capabilities": ["MESSAGE_TTL"]}],
-                "extended": {"daprRuntimeVersion": self.version, "runtime": "workerkit"},
+                "id": runtime.app_id,
+                "runtimeVersion": runtime.version,
+                "components": components,
+                "subscriptions": subscriptions,
+                "extended": runtime.extended(),
             }
         )
 
-    def _topic(self, request: Request) -> str:
-        name = request.path_params["pubsub"]
-        if name != self.pubsub:
-            raise _Refusal(404, "ERR_PUBSUB_NOT_FOUND", unknown("pubsub", name, [self.pubsub]))
-        topic: str = request.path_params.get("topic", "")
-        if not topic.strip():
-            message = f"topic is empty in pubsub {name}: publish to /v1.0/publish/{name}/TOPIC"
-            raise _Refusal(404, "ERR_TOPIC_NAME_EMPTY", message)
-        return topic
-
-    def _about(
-        self, request: Request, topic: str, content_type: str, options: Options
-    ) -> Publication:
-        trace = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
-        return Publication(topic, self.pubsub, self.app_id, content_type, options=options, **trace)
+    async def set_metadata(self, request: Request) -> Response:
+        body = await request.body()
+        self._runtime.labels[request.path_params["key"]] = body.decode(errors="replace")
+        return Response(status_code=204)
 
 
-class _Refusal(Exception):
-    """An answer that is no success, with Dapr's code for it."""
+def _entries(body: bytes) -> list[Entry]:
+    try:
+        return read_entries(body)
+    except InvalidPayload as error:
+        raise Refusal(400, "ERR_PUBSUB_EVENTS_SER", str(error), "INVALID_ARGUMENT") from None
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
+
+def _target(request: Request) -> Target:
+    names = request.path_params
+    trace = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
+    return Target(names["pubsub"], names.get("topic", ""), **trace)
 
 
 def _metadata(request: Request) -> list[tuple[str, str]]:
@@ -183,23 +137,8 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, _Refusal)
-    return _error(error.status, error.code, str(error))
-
-
-async def _bad_metadata(request: Request, error: Exception) -> Response:
-    return _error(400, "ERR_PUBSUB_REQUEST_METADATA", str(error))
-
-
-async def _bad_payload(request: Request, error: Exception) -> Response:
-    return _error(400, "ERR_PUBSUB_CLOUD_EVENTS_SER", str(error))
-
-
-async def _not_stored(request: Request, error: Exception) -> Response:
-    _warn(request, error)
-    names = request.path_params
-    where = f"topic {names.get('topic')} in pubsub {names.get('pubsub')}"
-    return _error(500, NOT_PUBLISHED, f"error when publishing to {where}: {error}")
+    refusal = refusal_of(error)
+    return _error(refusal.status, refusal.code, str(refusal))
 
 
 async def _no_such_place(request: Request, error: Exception) -> Response:
@@ -212,17 +151,9 @@ async def _no_such_place(request: Request, error: Exception) -> Response:
         answer.headers["Allow"] = allowed
         return answer
     if error.status_code == 404:
-        message = f"nothing at {path}: this sidecar serves publish, publish/bulk, healthz, metadata"
+        message = f"nothing at {path}: this sidecar serves {SERVED}"
         return _error(404, "ERR_NOT_FOUND", message)
     return _error(error.status_code, "ERR_BAD_REQUEST", str(error.detail))
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    return _error(500, "ERR_INTERNAL", f"{type(error).__name__}; the log has its traceback")
-
-
-def _warn(request: Request, error: Exception) -> None:
-    log.warning("could not publish", extra={"path": request.url.path, "error": str(error)})
 
 
 def _error(status: int, code: str, message: str) -> Response:

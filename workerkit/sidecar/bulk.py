@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
@@ -24,6 +25,11 @@ class Entry(BaseModel):
     def content_type(self) -> str:
         """As it was sent; without one, text when the event is a string, else JSON."""
         return self.given_type or (TEXT if isinstance(self.event, str) else JSON)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Its own metadata."""
+        return self.metadata or {}
 
     def body(self) -> bytes:
         """The event as a single publish would have sent it; binary comes in base64.
@@ -65,9 +71,14 @@ def read_entries(body: bytes) -> list[Entry]:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise InvalidPayload(f"the bulk request does not fit: {where}: {first['msg']}") from None
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.id in seen:
-            raise InvalidPayload(f"entryId {entry.id!r} is given twice, must be unique")
-        seen.add(entry.id)
+    check_ids([entry.id for entry in entries])
     return entries
+
+
+def check_ids(ids: Iterable[str]) -> None:
+    """Raises InvalidPayload when *ids* cannot tell the entries of a request apart."""
+    seen: set[str] = set()
+    for each in ids:
+        if each in seen:
+            raise InvalidPayload(f"entryId {each!r} is given twice, must be unique")
+        seen.add(each)

@@ -73,6 +73,24 @@ def count_letters(database: Database, *, dead: bool) -> int:
         raise storage_error(error, database) from error
 
 
+def applied(database: Database, consumer: str) -> tuple[int, float]:
+    """How many events *consumer* has applied that the inbox still knows, and when the last one.
+
+    In epoch seconds; 0 of both when there is none, or no table yet.
+    """
+    if not table_version(database):
+        return 0, 0.0
+    inbox = tables.inbox.c
+    query = select(func.count(), func.coalesce(func.max(inbox.at), 0.0))
+    query = query.where(inbox.consumer == consumer, inbox.state == "applied")
+    try:
+        with database.read() as session:
+            count, last = session.execute(query).one()
+            return int(count), float(last)
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error
+
+
 def settlements(
     database: Database, consumer: str, source: str, ids: Sequence[str]
 ) -> dict[str, Settlement]:

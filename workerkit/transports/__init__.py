@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..events.transport import Broker
+from .dapr import DaprOptions, DaprTransport
 from .sqlite import SqliteTransport
 
-__all__ = ["open_transport"]
+__all__ = ["open_dapr", "open_transport"]
 
 
 def open_transport(redis_url: str | None, data_folder: Path, lease: float = 30.0) -> Broker:
@@ -22,3 +23,20 @@ def open_transport(redis_url: str | None, data_folder: Path, lease: float = 30.0
     from .redis_streams import RedisStreamsTransport  # noqa: PLC0415
 
     return RedisStreamsTransport(redis_url, lease)
+
+
+def open_dapr(
+    options: DaprOptions, redis_url: str | None, data_folder: Path, lease: float = 30.0
+) -> DaprTransport:
+    """By way of a Dapr sidecar; what it hands out is held for *lease* seconds.
+
+    Where the sidecar keeps its events in Redis at *redis_url*, or is the local one
+    of the same project, they can be looked at there.
+    """
+
+    def beneath() -> Broker | None:
+        if redis_url is None and not (data_folder / "broker.db").exists():
+            return None
+        return open_transport(redis_url, data_folder, lease)
+
+    return DaprTransport(options, lease, beneath)

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import randrange
 
 from ..chaos.catalogue import RANDOM, SCENARIOS, Scenario
+from ..chaos.kept import Kept, Verdicts
 from ..chaos.play import play
 from ..chaos.scenarios import PLAYS, Play, random_faults
 from ..chaos.verdict import Verdict
@@ -63,6 +64,17 @@ def play_at(
     with place.stage(place.service, load, tell) as stage:
         verdict = play(scenario, _act(place, scenario, drawn), stage)
     return Played(scenario.name, place.service, verdict, began, time.time() - began)
+
+
+def keep(place: Place, played: Played) -> None:
+    """Have the project remember the verdict, in place of the scenario's last one.
+
+    Raises:
+        StartStopError: Its data folder cannot be written.
+    """
+    code = place.project.code()
+    kept = Kept(played.scenario, played.service, played.began, played.seconds, code, played.verdict)
+    Verdicts(place.home).save(kept)
 
 
 def _act(place: Place, scenario: Scenario, drawn: Drawn | None) -> Play:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..loadtest.evaluation import Evaluation, Volume, decide, nothing_to_separate
 from ..loadtest.generator import Load
-from ..loadtest.run import Runs
 from ..project import Project
+from .judge import store
 from .layouts import Both, comparison
 from .stage import running
 from .telling import Telling
@@ -37,7 +37,7 @@ def evaluate(
     # Below one a second there would be too few to tell how long a handler takes.
     both = Both(load, max(1.0, volume.rate) if volume.rate else 0.0, paths)
     measured = comparison(project, telling, service, both, rounds, tolerance)
-    kept = Runs(project.data).save(measured)
+    kept = store(project, measured)
     if measured.ended:
         raise KeyboardInterrupt
     each = measured.figures["separated_handling"]

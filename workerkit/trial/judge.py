@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..loadtest.run import Run, Runs
 from ..loadtest.thresholds import known, threshold
@@ -32,25 +32,29 @@ class Judge:
         telling: Telling,
     ) -> None:  # fmt: skip
         self.telling = telling
-        self.runs = Runs(project.data)
+        self.project = project
         self.texts = tuple(demands.thresholds or usual)
         self.thresholds = [threshold(text) for text in self.texts]
         known(self.thresholds, figures)
-        self.baseline = self.runs.baseline(demands.baseline) if demands.baseline else None
+        self.baseline = Runs(project.data).baseline(demands.baseline) if demands.baseline else None
         self.tolerance = tolerated(project, demands.tolerance)
 
     def take(self, run: Run) -> Run:
         """*run* with its checks, kept and told."""
-        kept = self.runs.save(run.judged(self.thresholds, self.baseline, self.tolerance))
-        self.telling.done(kept)
-        return kept
+        judged = run.judged(self.thresholds, self.baseline, self.tolerance)
+        return keep(self.project, judged, self.telling)
 
 
 def keep(project: Project, run: Run, telling: Telling) -> Run:
     """*run*, which has its checks already, kept and told."""
-    kept = Runs(project.data).save(run)
+    kept = store(project, run)
     telling.done(kept)
     return kept
+
+
+def store(project: Project, run: Run) -> Run:
+    """*run*, kept with the digest of the code that it measured."""
+    return Runs(project.data).save(replace(run, code=project.code()))
 
 
 def tolerated(project: Project, given: float | None) -> float:

@@ -100,7 +100,7 @@ def comparison(
         raise KeyboardInterrupt
     apart = differences(found, tolerance)
     return Run(
-        id=new_id("compare"), kind="compare", at=began, machine=machine,
+        id=new_id("compare"), kind="compare", subject=service, at=began, machine=machine,
         what=f"{service}: inline against separated, {both.shown}, "
         f"{len(found[SEPARATED])} rounds of {both.load.duration:g} s",
         figures={f"{layout}_{name}": value for layout in (INLINE, SEPARATED)

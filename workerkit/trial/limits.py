@@ -48,7 +48,7 @@ def find_limit(
     best = highest(steps)
     said = f"{best:.0f}/s holds" if best else "no rate holds"
     run = Run(
-        id=new_id("ramp"), kind="ramp", at=began, machine=machine,
+        id=new_id("ramp"), kind="ramp", subject=service, at=began, machine=machine,
         what=f"{service}: the highest rate with {', '.join(judging.texts)}, "
         f"{load.duration:g} s each",
         figures={"highest_rate": best},
@@ -97,7 +97,7 @@ def soak(
     all_figures = {**figures(growths), **api.figures}
     run = replace(
         api,
-        id=new_id("soak"), kind="soak", at=began, machine=machine,
+        id=new_id("soak"), kind="soak", subject=service, at=began, machine=machine,
         what=f"{service}: {both.shown} for {both.load.duration:g} s",
         figures=all_figures,
         series={**api.series, **(events.series if events else {})},

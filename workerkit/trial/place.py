@@ -60,11 +60,15 @@ class LoadOf:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """*project* with the user's own settings; *service* is the one to disturb, None without."""
+    """*project* with the user's own settings; *service* is the one to disturb, None without.
+
+    `home` is the data folder that the project has outside of the run.
+    """
 
     project: Project
     service: str | None
     redis: str | None
+    home: Path
 
     @property
     def on_server(self) -> bool:
@@ -177,7 +181,8 @@ def opened_place(folder: Path, mode: Mode, wanted: str | None) -> Iterator[Place
             names = [project.check(wanted)] if wanted else list(project.file.services)
             having = [name for name in names if parts_of(project.modes(name), mode)]
             service = having[0] if having else None
-            yield Place(project, service, redis_url(project.file, ours))
+            home = project.folder / (ours.workerkit_data or project.file.data)
+            yield Place(project, service, redis_url(project.file, ours), home)
 
 
 def _programs(project: Project, service: str) -> list[Program]:
@@ -187,7 +192,8 @@ def _programs(project: Project, service: str) -> list[Program]:
     if "api" in project.modes(service):
         parts.append(Part(service, "api", 0))
     *own, sidecar = with_ports([*parts, Part("sidecar", "", 0)])
-    command = [sys.executable, "-m", "workerkit", "sidecar", "--tied", f"--port={sidecar.port}"]
+    ports = (f"--port={sidecar.port}", "--grpc-port=0")
+    command = [sys.executable, "-m", "workerkit", "sidecar", "--tied", *ports]
     return [
         *(Program.of(part) for part in own),
         Program("sidecar", "sidecar", sidecar.port, command, "/v1.0/healthz"),

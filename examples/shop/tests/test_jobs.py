@@ -18,7 +18,7 @@ from catalog.worker.cron.stock_sync import StockSyncJob
 from pricing.models import Price, PriceChange
 from pricing.use_case import PricingUseCase
 from pricing.worker.cron.cache_warmup import CacheWarmupJob
-from pricing.worker.cron.cleanup import HISTORY, ExpiredPricesCleanupJob
+from pricing.worker.cron.cleanup import HISTORY, ExpiredPricesCleanupJob, OldEventsCleanupJob
 from pricing.worker.cron.price_sync import PriceSyncJob
 
 
@@ -122,6 +122,21 @@ def test_old_price_changes_go_and_young_ones_stay(
     session.flush()
     assert run(ExpiredPricesCleanupJob(PricingUseCase()), Context(session)).rows == 5
     assert len(session.scalars(select(PriceChange)).all()) == 1
+
+
+@pytest.mark.parametrize(("stopping", "rows", "commits"), [(False, 7, 3), (True, 4, 1)])
+def test_old_events_go_window_by_window_until_the_process_stops(
+    stopping: bool, rows: int, commits: int
+) -> None:
+    class Windows:
+        def delete(self, session: Any) -> Iterator[int]:
+            yield from (4, 2, 1)
+
+    windows: Any = Windows()
+    context = Context()
+    context.stopping = stopping
+    run(OldEventsCleanupJob(windows), context)
+    assert (context.rows, context.commits) == (rows, commits)
 
 
 def test_stock_sync_keeps_every_page(cache: Cache) -> None:

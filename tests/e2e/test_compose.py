@@ -1,0 +1,221 @@
+"""The shop in containers: built, started, asked, scaled, and rolled back under load."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import orjson
+import pytest
+
+from tests.engine import base_images, compose_command, docker, run
+from tests.started import until
+from workerkit.operate.shop import example_folder
+
+pytestmark = pytest.mark.timeout(900)
+
+ADDRESS = "127.0.0.41"
+"""A loopback address of its own: the shop's ports may be taken on 127.0.0.1."""
+
+ROOT = Path(__file__).parents[2]
+MEGABYTE = 1_000_000
+PUBLISH = "/v1.0/publish/pubsub/warehouse.stock.updated"
+WORKERS = ("pricing-event-worker", "pricing-cron-worker", "catalog-cron-worker")
+
+
+class Stack:
+    """The compose project in *folder*."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        self.folder = folder
+        self.command = command.split()
+
+    def compose(self, *arguments: str, **variables: str) -> str:
+        return run([*self.command, "-p", "shop-test", *arguments], self.folder, **variables)
+
+    def health(self, service: str) -> list[str]:
+        """Of each container of *service*."""
+        ids = self.compose("ps", "-q", service).split()
+        return [docker("inspect", "-f", "{{.State.Health.Status}}", id).strip() for id in ids]
+
+    def healthy(self, service: str, containers: int = 1) -> None:
+        until(lambda: self.health(service) == ["healthy"] * containers, 90)
+
+    def get(self, port: int, path: str) -> Any:
+        with urlopen(f"http://{ADDRESS}:{port}{path}", timeout=10) as answer:
+            body = answer.read()
+            json = answer.headers["content-type"].startswith("application/json")
+            return orjson.loads(body) if json else body.decode()
+
+    def publish(self, data: dict[str, Any], id: str) -> None:
+        url = f"http://{ADDRESS}:3500{PUBLISH}?metadata.cloudevent.id={id}"
+        request = Request(url, orjson.dumps(data), {"content-type": "application/json"})
+        with urlopen(request, timeout=10) as answer:
+            assert answer.status == 204
+
+    def sql(self, query: str) -> list[str]:
+        psql = ("psql", "-h", "/var/run/postgresql", "-U", "shop", "-d", "pricing", "-Atc", query)
+        variables = ("-e", "PGPASSWORD=shop")
+        return self.compose("exec", "-T", *variables, "postgres", *psql).split()
+
+    def applied(self, prefix: str) -> list[str]:
+        """Ids of the events, with this *prefix*, that the inbox says are applied."""
+        return self.sql(
+            f"SELECT id FROM workerkit_inbox WHERE state = 'applied' AND id LIKE '{prefix}-%'"
+        )
+
+    def announced(self) -> list[dict[str, Any]]:
+        """Every pricing.price.updated."""
+        entries = ("XRANGE", "pricing.price.updated", "-", "+")
+        said = self.compose("exec", "-T", "redis", "redis-cli", "--json", *entries)
+        return [orjson.loads(fields[1]) for _, fields in orjson.loads(said)]
+
+
+@pytest.fixture(scope="session")
+def docker_compose_command() -> str:
+    return compose_command()
+
+
+@pytest.fixture(scope="session")
+def docker_compose_project_name() -> str:
+    return "shop-test"
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file(docker_compose_command, tmp_path_factory) -> Iterator[str]:
+    """A copy of the shop with the wheel of this tree, and what the shell would say."""
+    images = base_images()
+    folder = tmp_path_factory.mktemp("compose") / "shop"
+    unwanted = shutil.ignore_patterns("__pycache__", ".workerkit", ".*_cache", "*.whl")
+    shutil.copytree(example_folder(), folder, ignore=unwanted)
+    wheel = ["-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder / "wheels"), str(ROOT)]
+    run([sys.executable, *wheel])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SHOP_ADDRESS", ADDRESS)
+        for name in ("build", "run", "redis", "postgres"):
+            patched.setenv(f"{name.upper()}_IMAGE", images[name])
+        yield str(folder / "docker-compose.yml")
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    return ["build", "up -d"]
+
+
+@pytest.fixture
+def stack(docker_compose_file, docker_compose_command, docker_services) -> Stack:
+    opened = Stack(Path(docker_compose_file).parent, docker_compose_command)
+    for service in (*WORKERS, "pricing-service", "catalog-service", "warehouse-service", "sidecar"):
+        opened.healthy(service)
+    return opened
+
+
+@contextmanager
+def meanwhile(action: Any) -> Iterator[list[BaseException | None]]:
+    """Do *action* over and over in a thread; what came of each time."""
+    outcomes: list[BaseException | None] = []
+    enough = threading.Event()
+
+    def repeat() -> None:
+        while not enough.wait(0.01):
+            try:
+                action(len(outcomes))
+                outcomes.append(None)
+            except (URLError, OSError, AssertionError) as error:
+                outcomes.append(error)
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield outcomes
+    finally:
+        enough.set()
+        thread.join(30)
+
+
+@pytest.mark.parametrize("image", ["shop/pricing-api", "shop/pricing-worker"])
+def test_an_image_is_small_and_runs_without_root(stack, image):
+    (told,) = orjson.loads(docker("image", "inspect", image))
+    assert told["Size"] < 200 * MEGABYTE
+    assert told["Config"]["User"] == "10001"
+    program = "import os; open('/app/mine', 'w')"
+    with pytest.raises(AssertionError, match="PermissionError"):
+        docker("run", "--rm", image, "python", "-c", program)
+
+
+def test_the_curl_event_changes_the_price_and_is_announced(stack):
+    assert stack.get(8001, "/prices/SKU-001")["price"] == 1349
+    stack.publish({"productId": "test-123", "sku": "SKU-001", "newStock": 100}, id="curl")
+    until(lambda: stack.get(8001, "/prices/SKU-001")["price"] == 1214)
+    until(stack.announced)
+    assert [(event["data"]["sku"], event["data"]["price"]) for event in stack.announced()] == [
+        ("SKU-001", 1214)
+    ]
+    assert stack.get(8002, "/worker/health")["workers"][0]["jobs_processed"] == 1
+    assert 'outcome="applied"' in stack.get(8002, "/metrics")
+    assert "pricing-event-worker" in docker("ps", "--format", "{{.Names}}").split()
+    docker("logs", "pricing-event-worker")
+
+
+def test_the_stock_is_synced_within_a_minute(stack):
+    until(lambda: stack.get(8011, "/products/SKU-002")["stock"] is not None, 75)
+
+
+def test_a_worker_stops_and_the_api_keeps_answering(stack):
+    with meanwhile(lambda number: stack.get(8001, "/prices")) as answers:
+        stack.compose("stop", "pricing-event-worker")
+        stack.publish({"productId": "product-002", "sku": "SKU-002", "newStock": 3}, id="stop-0")
+        stack.compose("start", "pricing-event-worker")
+        until(lambda: stack.applied("stop") == ["stop-0"], 60)
+    assert len(answers) > 50
+    assert [answer for answer in answers if answer is not None] == []
+
+
+def test_event_workers_scale_to_three(stack):
+    stack.compose("up", "-d", "--scale", "pricing-event-workers=3", "pricing-event-workers")
+    stack.healthy("pricing-event-workers", 3)
+    numbers = range(300)
+    for number in numbers:
+        sku = number % 30 + 2
+        stack.publish(
+            {"productId": f"product-{sku:03}", "sku": f"SKU-{sku:03}", "newStock": number},
+            id=f"scale-{number}",
+        )
+    until(lambda: len(stack.applied("scale")) == len(numbers))
+    assert sorted(stack.applied("scale")) == sorted(f"scale-{number}" for number in numbers)
+
+
+def test_back_to_inline_and_forward_under_load_loses_nothing(stack):
+    def publish(number: int) -> None:
+        sku = number % 30 + 2
+        level = {"productId": f"product-{sku:03}", "sku": f"SKU-{sku:03}"}
+        stack.publish({**level, "newStock": number % 2 * 100}, id=f"roll-{number}")
+
+    with meanwhile(publish) as published:
+        stack.compose("stop", *WORKERS, "pricing-event-workers")
+        stack.compose("up", "-d", "pricing-service", "catalog-service", API_MODE="inline")
+        stack.healthy("pricing-service")
+        before = len(stack.applied("roll"))
+        until(lambda: len(stack.applied("roll")) > before)
+        kinds = {worker["kind"] for worker in stack.get(8001, "/worker/health")["workers"]}
+        assert kinds == {"event", "cron"}
+
+        stack.compose("up", "-d", "pricing-service", "catalog-service", *WORKERS)
+        stack.healthy("pricing-event-worker")
+        before = len(stack.applied("roll"))
+        until(lambda: len(stack.applied("roll")) > before)
+    confirmed = {f"roll-{number}" for number, error in enumerate(published) if error is None}
+    assert len(confirmed) > 100
+    until(lambda: len(stack.applied("roll")) >= len(confirmed), 60)
+    assert set(stack.applied("roll")) == confirmed
+    until(lambda: stack.sql("SELECT count(*) FROM workerkit_outbox") == ["0"])
+    announced = [event["id"] for event in stack.announced()]
+    changes = stack.sql("SELECT count(*) FROM price_changes")
+    assert len(set(announced)) == len(announced) == int(changes[0])

@@ -1,0 +1,149 @@
+"""Compose files: which containers are ours, what they do, and what follows for a deployment."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from workerkit.config.project_file import ProjectFile
+from workerkit.errors import ConfigurationError
+from workerkit.operate.compose import find_compose, read_compose
+from workerkit.operate.deploy import compose_of, plan, rollback, targets, write_override
+
+COMPOSE = """
+x-worker: &worker
+  restart: unless-stopped
+  cpus: 0.5
+  mem_limit: 256m
+services:
+  pricing-service:
+    command: [python, -m, pricing.api]
+    environment: { WORKER_MODE: "${API_MODE:-api}", EMPTY: }
+    ports: ["${ADDRESS:-127.0.0.1}:18001:8001"]
+  pricing-event-worker:
+    <<: *worker
+    environment: [WORKER_MODE=events, A=b]
+    ports: ["8002"]
+  pricing-event-workers:
+    <<: *worker
+    environment: { WORKER_MODE: events }
+    profiles: [scale]
+  pricing-cron-worker:
+    command: workerkit run pricing --mode cron
+    deploy: { resources: { limits: { cpus: "0.5", memory: 256M } } }
+    healthcheck: { test: [CMD, "true"] }
+    ports: [{ target: 8003, published: "18003" }]
+  pricing-old-api:
+    command: [workerkit, run, pricing, --mode=api]
+    ports: ["8001/tcp"]
+  warehouse:
+    environment: { WORKER_MODE: api }
+    healthcheck: { disable: true }
+  redis: { image: redis }
+  daprd: { image: dapr, profiles: [dapr] }
+"""
+
+FILE = ProjectFile.model_validate(
+    {"name": "shop", "services": {
+        "pricing": {"wire": "pricing.wire:wire"},
+        "warehouse": {"wire": "w:wire", "ports": {"api": 8021}},
+    }}
+)  # fmt: skip
+
+MODES = {"pricing": ("api", "events", "cron"), "warehouse": ("api",)}
+
+
+@pytest.fixture
+def compose(tmp_path):
+    (tmp_path / "docker-compose.yml").write_text(COMPOSE)
+    return compose_of(tmp_path, FILE)
+
+
+def test_containers_are_known_by_name_and_mode(compose):
+    found = {each.name: (each.service, each.mode, each.port) for each in compose.containers}
+    assert found == {
+        "pricing-service": ("pricing", "api", 18001),
+        "pricing-event-worker": ("pricing", "events", None),
+        "pricing-event-workers": ("pricing", "events", None),
+        "pricing-cron-worker": ("pricing", "cron", 18003),
+        "pricing-old-api": ("pricing", "api", None),
+        "warehouse": ("warehouse", "api", None),
+    }
+    assert compose.others == ("redis",)
+
+
+def test_limits_restarts_and_health_checks_are_read_in_every_form(compose):
+    by_name = {each.name: each for each in compose.containers}
+    worker, cron = by_name["pricing-event-worker"], by_name["pricing-cron-worker"]
+    assert (worker.cpus, worker.memory, worker.restart) == ("0.5", "256m", "unless-stopped")
+    assert (cron.cpus, cron.memory, cron.restart) == ("0.5", "256M", "")
+    checked = [name for name, each in by_name.items() if each.health_checked]
+    assert checked == ["pricing-cron-worker"]
+
+
+def test_processes_are_asked_where_compose_publishes_them(compose):
+    found = {each.name: each.url for each in targets(FILE, MODES, compose, inline=False)}
+    assert found == {
+        "pricing api": "http://127.0.0.1:18001", "pricing events": "http://127.0.0.1:8002",
+        "pricing cron": "http://127.0.0.1:18003", "warehouse api": "http://127.0.0.1:8021",
+        "sidecar": "http://127.0.0.1:3500",
+    }  # fmt: skip
+    inline = [each.name for each in targets(FILE, MODES, compose, inline=True)]
+    assert inline == ["pricing inline", "warehouse api", "sidecar"]
+
+
+def test_a_rollback_stops_every_worker_and_then_has_their_apis_do_the_work(compose, tmp_path):
+    stop, up = rollback(compose, tmp_path / "rollback.yml")
+    assert stop.shown == (
+        "docker compose -f docker-compose.yml stop -t 30 "
+        "pricing-event-worker pricing-event-workers pricing-cron-worker"
+    )
+    assert up.words[-2:] == ("pricing-service", "pricing-old-api"), "the warehouse has no workers"
+    assert up.words[4:8] == ("-f", f"{tmp_path}/rollback.yml", "up", "-d")
+
+
+def test_the_override_wins_over_the_environment_and_over_a_flag(compose, tmp_path):
+    write_override(compose, tmp_path / "deep" / "rollback.yml")
+    written = orjson.loads((tmp_path / "deep" / "rollback.yml").read_bytes())["services"]
+    assert written == {
+        "pricing-service": {"environment": {"WORKER_MODE": "inline"}},
+        "pricing-old-api": {
+            "environment": {"WORKER_MODE": "inline"},
+            "command": ["workerkit", "run", "pricing", "--mode=inline"],
+        },
+    }
+
+
+def test_the_plan_starts_workers_before_the_apis_let_go(compose):
+    sections = {section.title: section.steps for section in plan(compose, FILE)}
+    assert list(sections) == ["Before", "Steps", "Verification", "Rollback", "Monitoring"]
+    commands = [step.command for step in sections["Steps"]]
+    workers = "docker compose up -d --no-deps --wait pricing-event-worker pricing-cron-worker"
+    assert commands.index(workers) < commands.index(
+        "docker compose up -d --no-deps --wait pricing-service pricing-old-api warehouse"
+    )
+    assert "docker compose up -d --wait redis" in commands
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no compose file in .*: needs one of compose.yaml"),
+        ("services: {redis: {image: redis}}", "runs no service of shop"),
+        ("a: [", "docker-compose.yml: no YAML: "),
+        ("- 1", "docker-compose.yml: has no services"),
+        ("services: 3", "docker-compose.yml: has no services"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_line(tmp_path, text, said):
+    if text is not None:
+        (tmp_path / "docker-compose.yml").write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        compose_of(tmp_path, FILE)
+
+
+def test_the_file_that_compose_prefers_is_taken(tmp_path):
+    for name in ("docker-compose.yml", "compose.yaml"):
+        (tmp_path / name).write_text("services: {}")
+    assert find_compose(tmp_path) == tmp_path / "compose.yaml"
+    assert read_compose(tmp_path / "compose.yaml", []).containers == ()

@@ -1,0 +1,62 @@
+"""The latest verdict of each scenario, kept in the project's data folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ..errors import StartStopError
+from .verdict import Verdict
+
+FOLDER = "chaos"
+"""Below the project's data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A verdict without its course; `at` in epoch seconds, `code` the project's digest then."""
+
+    scenario: str
+    service: str
+    at: float
+    seconds: float
+    code: str
+    verdict: Verdict
+
+
+class Verdicts:
+    """One file for each scenario, which the next run of it replaces."""
+
+    def __init__(self, data: Path) -> None:
+        self.folder = data / FOLDER
+
+    def save(self, kept: Kept) -> None:
+        """Keep it in place of what there was of its scenario.
+
+        Raises:
+            StartStopError: The folder cannot be written.
+        """
+        short = replace(kept, verdict=replace(kept.verdict, faults=(), course=()))
+        whole = self.folder / f".{kept.scenario}.part"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            whole.write_bytes(orjson.dumps(asdict(short)))
+            whole.replace(self.folder / f"{kept.scenario}.json")
+        except OSError as error:
+            raise StartStopError(f"cannot write to {self.folder}: {error.strerror}") from None
+
+    def all(self) -> dict[str, Kept]:
+        """By scenario; files that cannot be read are left out: the scenario can be played again."""
+        found = {}
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                told: dict[str, Any] = orjson.loads(path.read_bytes())
+                verdict = {**told["verdict"], "reasons": tuple(told["verdict"]["reasons"])}
+                verdict |= {"faults": (), "course": ()}
+                found[path.stem] = Kept(**{**told, "verdict": Verdict(**verdict)})
+            except (OSError, KeyError, TypeError, ValueError):
+                continue
+        return found
