@@ -8,9 +8,8 @@ from tests.desk import edit
 
 COMPOSE = """\
 services:
-  orders-service: {image: acme}
-  orders-event-worker: {image: acme}
-  orders-cron-worker: {image: acme}
+  orders-service: { environment: { WORKER_MODE: "${API_MODE:-api}" } }
+  orders-worker: { environment: [WORKER_MODE=all] }
 """
 
 PROMETHEUS = """\
@@ -103,11 +102,13 @@ def test_what_cannot_work_is_found(project, path, before, after, fact):
 def test_processes_that_compose_and_prometheus_do_not_know_are_found(project):
     assert project.call("add", "service", "billing").code == 0
     assert wrong(project) == [
-        ("docker-compose.yml", "has no service billing-service"),
+        ("docker-compose.yml", "runs nothing for billing api"),
         ("deploy/monitoring/prometheus.yml", "scrapes nothing of billing api"),
     ]
     edit(
-        project.project / "docker-compose.yml", "services:\n", "services:\n  billing-service: {}\n"
+        project.project / "docker-compose.yml",
+        "services:\n",
+        "services:\n  billing-service: { command: [x, --mode=api] }\n",
     )
     edit(
         project.project / "deploy/monitoring/prometheus.yml",
