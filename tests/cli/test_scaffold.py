@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.desk import ORDERS, edit
+from workerkit.operate.compose import read_compose
 
 CACHE = Path(__file__).parents[2] / "examples" / "shop" / ".mypy_cache"
 """Filled when the shop was checked: what a project imports takes mypy most of its time."""
@@ -20,9 +21,9 @@ CACHE = Path(__file__).parents[2] / "examples" / "shop" / ".mypy_cache"
 
 def test_a_new_project_has_what_was_asked_for(desk):
     answer = desk.call("new", "acme", *ORDERS)
-    assert (answer.code, answer.out.splitlines()[0]) == (0, "acme: 21 files. Go on with")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "acme: 28 files. Go on with")
     files = desk.files()
-    assert len(files) == 21
+    assert len(files) == 28
     assert 'topic = "order.placed"' in files["acme/orders/worker/event/order_placed.py"]
     assert 'schedule = "*/10 * * * *"' in files["acme/orders/worker/cron/summary.py"]
     assert "{{" not in "".join(files.values())
@@ -206,6 +207,28 @@ def test_a_file_of_the_user_in_the_way_is_left_alone(desk):
     answer = desk.call("add", "cron-job", "nightly")
     assert answer.code == 2
     assert "orders/worker/cron/nightly.py is there already; nothing was written" in answer.err
+
+
+def test_containers_and_databases_are_added_too_unless_somebody_changed_them_there(desk):
+    desk.make()
+    desk.change("docker-compose.yml", "mem_limit: 256m", "mem_limit: 128m")
+    answer = desk.call("add", "service", "billing")
+    assert (answer.code, answer.err) == (0, "")
+    desk.change(
+        "deploy/postgres/databases.sql", "CREATE DATABASE billing;", "-- billing: elsewhere"
+    )
+    answer = desk.call("add", "service", "stock")
+    assert (answer.code, answer.out.splitlines()[-1]) == (
+        0, "deploy/postgres/databases.sql was changed where the new part belongs: put it in by hand"
+    )  # fmt: skip
+    compose = read_compose(desk.project / "docker-compose.yml", ["orders", "billing", "stock"])
+    assert [(each.service, each.mode, each.port, each.memory) for each in compose.containers] == [
+        ("orders", "api", 8001, "512m"), ("orders", "events", 8002, "512m"),
+        ("orders", "cron", 8003, "128m"), ("billing", "api", 8011, "512m"),
+        ("stock", "api", 8021, "512m"),
+    ]  # fmt: skip
+    sql = (desk.project / "deploy/postgres/databases.sql").read_text()
+    assert sql.splitlines()[1:] == ["CREATE DATABASE orders;", "-- billing: elsewhere"]
 
 
 def test_add_outside_of_a_project_says_how_to_make_one(desk):

@@ -15,7 +15,8 @@ from workerkit.scaffold.updating import plan_update
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
 GENERIC = ("__main__.py", "worker/__init__.py", "event/__init__.py", "cron/__init__.py",
-           "pyproject.toml", ".gitignore")  # fmt: skip
+           "pyproject.toml", ".gitignore", "Dockerfile", ".dockerignore", "deploy/healthy.py",
+           "wheels/README.md", "deploy/postgres/databases.sql")  # fmt: skip
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_rendering_the_shop_again_changes_nothing():
         if path.endswith(GENERIC) and path != "catalog/event/__init__.py"
     }
     assert {path: (SHOP / path).read_text() for path in rendered} == rendered
-    assert len(rendered) == 12
+    assert len(rendered) == 18
 
 
 def test_a_newer_template_reaches_the_shop_and_its_handlers_stay(shop):

@@ -21,3 +21,5 @@ def carry_out(plan: Plan, *, yes: bool) -> None:
         raise typer.Exit
     plan.carry_out()
     show.pairs([(change.verb, change.path) for change in plan.changes])
+    for note in plan.notes:
+        show.note(note)
