@@ -110,7 +110,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Lint, types, and every test that this machine can run; one that fails stops no other."""
-    install(session, "-e", ".[dapr,demo,postgresql]", *GROUPS["test"], *GROUPS["lint"])
+    install(session, "-e", ".[dapr,demo,otel,postgresql]", *GROUPS["test"], *GROUPS["lint"])
     steps = [(".", "ruff", "check", "-q", "."), (".", "mypy")]
     if not session.posargs:
         steps += [("examples/shop", "mypy"), ("examples/shop", "pytest", "-q")]

@@ -13,8 +13,9 @@ from tests.shops import free_port
 from tests.sidecar_app import CalledApp
 from tests.started import until
 from workerkit.events.envelope import Event, encode
-from workerkit.events.transport import Message
+from workerkit.events.transport import Broker, Message
 from workerkit.sidecar import App, Policy, PubSub, Sidecar
+from workerkit.transports.redis_streams import RedisStreamsTransport
 from workerkit.transports.sqlite import SqliteTransport
 
 ORDERS = {"pubsubname": "pubsub", "topic": "orders", "route": "/events"}
@@ -27,7 +28,7 @@ AGAIN = Policy(most=None, first=0.02)
 class Beside:
     """A broker file, and sidecars and apps that end with the test."""
 
-    def __init__(self, transport: SqliteTransport, stack: ExitStack) -> None:
+    def __init__(self, transport: Broker, stack: ExitStack) -> None:
         self.transport = transport
         self._stack = stack
 
@@ -145,6 +146,19 @@ def test_an_app_may_come_late_and_go_and_come_back_with_other_topics(beside, dec
     second = beside.app({**declared, "route": "/elsewhere"}, port=port)
     until(beside.settled)
     assert (first.data(), second.data()) == ([1], [2])
+
+
+def test_a_redis_stream_is_served_alike(redis_url):
+    transport = RedisStreamsTransport(redis_url)
+    with ExitStack() as stack:
+        stack.callback(transport.close)
+        beside = Beside(transport, stack)
+        app = beside.app({**BULK, **LETTERS})
+        app.answer = lambda event: "DROP" if event["data"] == 2 else "SUCCESS"
+        beside.publish(*range(25))
+        beside.sidecar(app.port)
+        until(beside.settled)
+        assert (sorted(app.data()), beside.dead()) == (list(range(25)), [2])
 
 
 def test_rules_choose_the_route_and_what_fits_none_is_dropped(beside):

@@ -18,7 +18,7 @@ from ..project import Project
 from ..sidecar import Sidecar
 from . import show
 from .lines import Lines
-from .sidecar import open_sidecar, without_grpc
+from .sidecar import open_sidecar
 from .signals import Signals
 
 
@@ -41,11 +41,12 @@ def dev(folder: Path, *, reload: bool, sidecar: bool) -> int:
 
 
 def _develop(project: Project, received: Signals, *, reload: bool, sidecar: bool) -> int:
-    sidecars = [open_sidecar(project)] if sidecar else []
+    opened = [open_sidecar(project)] if sidecar else []
+    sidecars = [each for each, _ in opened]
     setup = _setup(project, sidecars, reload=reload)
     told = Told(Lines(sys.stdout, received.first.set), setup)
-    for lacking in filter(None, map(without_grpc, sidecars)):
-        told.say(f"sidecar: {lacking}")
+    for note in (note for _, notes in opened for note in notes):
+        told.say(note)
     if not project.file.services:
         raise ConfigurationError("workerkit.toml names no service: nothing to run")
     development = Development(setup, told, sidecars, received.first.set)

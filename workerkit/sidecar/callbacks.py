@@ -35,7 +35,7 @@ class Callbacks(BaseWorker):
         super().__init__(f"callbacks to {app.id}")
         self.app = app
         self.pubsubs = pubsubs
-        self.more = tuple(more)
+        self.more = [each for each in more if not each.scopes or app.id in each.scopes]
         self.declared: tuple[Declared, ...] = ()
         self._gone = threading.Event()
 

@@ -69,6 +69,8 @@ class Declared(_Model):
     dead_letter: Annotated[str, Field(alias="deadLetterTopic")] = ""
     bulk: Annotated[Bulk, Field(alias="bulkSubscribe")] = Bulk()
     metadata: dict[str, str] = {}
+    scopes: tuple[str, ...] = ()
+    """The apps that it is for, where a file says so; none: all."""
 
     @property
     def raw(self) -> bool:

@@ -26,6 +26,9 @@ log = logging.getLogger("workerkit.sidecar")
 POLL = 0.5
 """Seconds between looks at whether the feed is to end."""
 
+GATHER = 0.005
+"""Seconds in which answers are gathered: to settle many costs what it costs to settle one."""
+
 
 class Status(Enum):
     """An app's answer to an event."""
@@ -199,8 +202,12 @@ class Feed:
                     self._answered.wait(POLL)
                     continue
             try:
-                self._admit(self.subscription.receive(free, POLL))
+                taken = self.subscription.receive(free, POLL)
                 failures = 0
+                if taken and self._reads_on:
+                    self.subscription.close()
+                    return
+                self._admit(taken)
             except StorageError as error:
                 failures += 1
                 log.warning("could not read", extra={"topic": self.topic, "error": str(error)})
@@ -209,7 +216,7 @@ class Feed:
             self._read_once_more()
 
     def _read_once_more(self) -> None:
-        """Dapr's read of a closed stream: what it takes is held by nobody for a lease."""
+        """Dapr's read of a closed stream: what it takes comes back after a lease."""
         try:
             while not self.pubsub.closing.is_set() and not self.subscription.receive(100, POLL):
                 pass
@@ -253,6 +260,8 @@ class Feed:
                 if not self._settled:
                     self._answered.wait(self._pause(renew_at))
                 self._hand_again(time.monotonic())
+            if self._settled:
+                self.pubsub.closing.wait(GATHER)
             try:
                 self._settle()
                 if time.monotonic() >= renew_at:

@@ -27,10 +27,10 @@ class Sidecar(HttpServer):
     """Serves Dapr's API on *pubsubs* and *stores*; port 0 takes any free one.
 
     *token* is `DAPR_API_TOKEN`. Each of *apps* that has a port is called with
-    what it subscribes to. *grpc_port* None serves HTTP alone, anything else
-    needs the extra `dapr`. On a loopback address it answers to local names
-    alone; bound to anything else it answers to every Host, and *token* is what
-    protects it.
+    what it subscribes to and with *subscriptions*. *grpc_port* None serves HTTP
+    alone, anything else needs the extra `dapr`. On a loopback address it
+    answers to local names alone; bound to anything else it answers to every
+    Host, and *token* is what protects it.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Sidecar(HttpServer):
         app_id: str,
         stores: Sequence[Store] = (),
         apps: Sequence[App] = (),
+        subscriptions: Sequence[Declared] = (),
         host: str = "127.0.0.1",
         port: int = 3500,
         grpc_port: int | None = None,
@@ -47,7 +48,7 @@ class Sidecar(HttpServer):
         clock: Clock | None = None,
     ) -> None:
         self.pubsubs = {each.name: each for each in pubsubs}
-        self.callbacks = [Callbacks(app, self.pubsubs) for app in apps if app.port]
+        self.callbacks = [Callbacks(app, self.pubsubs, subscriptions) for app in apps if app.port]
         self.runtime = Runtime(
             app_id, self.pubsubs, States(stores), clock or SystemClock(), self._subscribed
         )
@@ -86,8 +87,10 @@ class Sidecar(HttpServer):
         end = time.monotonic() + timeout
         self._end(self.beside, timeout)
         for pubsub in self.pubsubs.values():
-            pubsub.close()
+            pubsub.closing.set()
         super().stop(max(1.0, end - time.monotonic()))
+        for pubsub in self.pubsubs.values():
+            pubsub.close()
 
     def _end(self, workers: Sequence[BaseWorker], timeout: float) -> None:
         end = time.monotonic() + timeout

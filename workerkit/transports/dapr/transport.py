@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from ...errors import ConfigurationError, StorageError
 from ...events.transport import Broker, Delivery, Lag, Message
 from .callbacks import Callbacks
 from .client import SidecarClient
+from .hand import Hand
 from .inbound import Inbound, Status
 
 PROBE = 2.0
@@ -47,6 +49,8 @@ class DaprTransport:
     `release` makes the sidecar decide when an event comes again. Dapr cannot be
     looked into: `topics`, `read`, `last` and `lag` show what *beneath* holds,
     the broker that a local sidecar keeps its events in, and nothing without it.
+    Deliveries that ended with their process are counted in the folder *hands*,
+    for who comes after it on this machine.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class DaprTransport:
         lease: float = 30.0,
         beneath: Callable[[], Broker | None] = lambda: None,
         clock: Clock | None = None,
+        hands: Path | None = None,
     ) -> None:
         self.options = options
+        self.hands = hands
         self.lease = lease
         self.clock = clock or SystemClock()
         self.client = SidecarClient(
@@ -86,7 +92,11 @@ class DaprTransport:
                 f'{group}: order = "strict" on {topic} cannot be kept, since Dapr delivers in no '
                 'order: use transport = "redis", or drop the order'
             )
-        inbound = self.inbounds.setdefault(topic, Inbound(topic, lambda: self.lease, self.clock))
+        inbound = self.inbounds.get(topic)
+        if inbound is None:
+            hand = Hand(self.hands, topic) if self.hands else None
+            inbound = Inbound(topic, lambda: self.lease, self.clock, hand)
+            self.inbounds[topic] = inbound
         inbound.open()
         return DaprSubscription(self, inbound)
 
@@ -159,6 +169,9 @@ class DaprTransport:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+        for inbound in self.inbounds.values():
+            if inbound.hand is not None:
+                inbound.hand.close()
         if self._beneath is not None:
             self._beneath.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,11 @@ class Document:
     def place(self, value: Value | None = None) -> str:
         """File and line of *value*, else of the resource."""
         return f"{self.file}:{(value or self.top).line}"
+
+
+def yaml_installed() -> bool:
+    """Whether the extra `dapr` is there, which reading needs."""
+    return find_spec("yaml") is not None
 
 
 def read_documents(folder: Path) -> list[Document]:
