@@ -66,6 +66,15 @@ def test_on_a_terminal_it_asks_and_asks_again(desk):
     assert not [path for path in files if "/cron/" in path]
 
 
+def test_an_interrupted_question_writes_nothing(desk):
+    answer = desk.call("new", "acme", stdin="")
+    assert (answer.code, desk.files()) == (130, {})
+    desk.make()
+    before = desk.files()
+    assert desk.call("add", "service", "billing", stdin="").code == 130
+    assert desk.files() == before
+
+
 @pytest.mark.parametrize("name", ["my-app", "class", "json", "a", "Acme.2", "x" * 64])
 def test_a_name_that_can_be_used_is_used(desk, name):
     answer = desk.call("new", name)
