@@ -4,6 +4,7 @@ demo    the shop from end to end, then stays up; `-s demo -- --once` ends after 
 tests   lint, types, and every test that this machine can run; says what it left out
 wheel   build the wheel and try it in an environment that has never seen this folder
 bench   the benchmarks
+pictures  those in docs, of the page and of the terminal
 """
 
 from __future__ import annotations
@@ -153,3 +154,10 @@ def bench(session: nox.Session) -> None:
     ended = ("tests.benchmarks.peers.crash", "--append=docs/benchmarks.md")
     for module in (("tests.benchmarks.engine",), peers, ended):
         session.run("python", "-m", *module, *session.posargs, interrupt_timeout=20)
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Make the pictures in docs anew; needs Chromium."""
+    install(session, "-e", ".[demo]", *GROUPS["test"])
+    session.run("python", "-m", "tests.pictures", interrupt_timeout=20)
