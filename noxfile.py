@@ -80,7 +80,8 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "virtualenv"
 PYPROJECT = ROOT / "pyproject.toml"
-PARALLEL = ("-n2", "--dist=worksteal")
+CONTAINERS = "tests/containers"
+PARALLEL = ("-n2", "--dist=worksteal", f"--ignore={CONTAINERS}")
 """Most tests wait for processes and servers: two at a time take half as long, on two cores too."""
 GROUPS = nox.project.load_toml(PYPROJECT)["dependency-groups"]
 
@@ -111,11 +112,14 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Lint, types, and every test that this machine can run; one that fails stops no other."""
-    install(session, "-e", ".[dapr,demo,postgresql]", *GROUPS["test"], *GROUPS["lint"])
+    install(session, "-e", ".[dapr,demo,otel,postgresql]", *GROUPS["test"], *GROUPS["lint"])
     steps = [(".", "ruff", "check", "-q", "."), (".", "mypy")]
     if not session.posargs:
         steps += [("examples/shop", "mypy"), ("examples/shop", "pytest", "-q")]
     steps += [(".", "pytest", *(session.posargs or PARALLEL))]
+    if not session.posargs:
+        # The containers' names and ports are there once: never two tests at a time.
+        steps += [(".", "pytest", CONTAINERS)]
     failed = [" ".join(step[1:]) for step in steps if not passed(session, *step)]
     if failed:
         session.error(f"failed: {'; '.join(failed)}")

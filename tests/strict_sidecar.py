@@ -22,7 +22,7 @@ def main() -> None:
     broker = SqliteTransport(Path(file), float(lease))
     policy = Policy(most=None, first=0.1, factor=2.0, cap=1.0, timeout=5.0)
     pubsub = PubSub(
-        "pubsub", broker, lease=float(lease), strict=True, concurrency=200, policy=policy
+        "pubsub", broker, lease=float(lease), strict=True, concurrency=10_000, policy=policy
     )
     Sidecar(
         [pubsub], app_id=group, apps=[App(group, app_port, token="app-secret")], port=http_port,

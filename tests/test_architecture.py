@@ -22,7 +22,7 @@ RULES = Rules(
         ["sidecar", "dashboard", "chaos", "loadtest", "scaffold", "operate"],
         ["project", "app_port"],
         ["publisher", "process", "trigger"],
-        ["story", "trial", "acceptance"],
+        ["story", "trail", "trial", "acceptance"],
         ["testing", "lookout"],
         ["cli"],
     ],
@@ -45,6 +45,7 @@ RULES = Rules(
             "observability.merged",
             "observability.requests",
         ],
+        "opentelemetry": ["observability.tracing"],
         "psutil": ["core.child", "observability.server", "operate", "chaos", "loadtest"],
         "psycopg": ["storage"],
         "pydantic": ["config", "events", "sidecar"],
@@ -58,7 +59,7 @@ RULES = Rules(
         "typer": ["cli"],
         "uvicorn": ["observability.server"],
         "watchfiles": ["operate"],
-        "yaml": ["operate.dapr_files", "operate.compose"],
+        "yaml": ["config.dapr_files", "operate.compose"],
     },
     # The one JSON codec; every wire format of ours is JSON.
     anywhere=["orjson"],
@@ -67,6 +68,7 @@ RULES = Rules(
 )
 
 DISTRIBUTIONS = {
+    "opentelemetry": "opentelemetry-sdk",
     "google": "protobuf",
     "grpc": "grpcio",
     "prometheus_client": "prometheus-client",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .app_port import AppPort
 from .chaos.probe import Probe
@@ -39,6 +40,9 @@ from .storage.checkpoints import Checkpointer
 from .transports.dapr import DaprTransport, Stream
 from .transports.sqlite import SqliteTransport
 
+if TYPE_CHECKING:
+    from .observability.tracing import Tracing
+
 PARTS: dict[Mode, tuple[Mode, ...]] = {
     "api": ("api",),
     "events": ("events",),
@@ -53,6 +57,9 @@ STALE = 60.0
 
 SQLITE_BATCH, SERVER_BATCH = 0.020, 0.050
 """Seconds that a batch may hold SQLite's one write lock, and rows of a database server."""
+
+TRACES_WAIT = 3.0
+"""Seconds that a stop waits for the collector to take the last spans."""
 
 LANES = 8
 """Lanes of a worker that names none; a quick handler uses one of them."""
@@ -112,8 +119,7 @@ class Process:
         self._clock: Clock = SystemClock()
         if project.environment.workerkit_probe:
             self._watch(Probe.read(project.environment.workerkit_probe))
-        self.started_at = time.time()
-        self.id = new_member_id()
+        self.id, self.started_at = new_member_id(), time.time()
         self.restart_reason: str | None = None
         self._ask_to_end = ask_to_end
         self._loop = EventLoop()
@@ -121,6 +127,7 @@ class Process:
         self.tally = Tally()
         self.metrics = Metrics({"service": name, "mode": mode, "version": version("workerkit")})
         self.metrics.watch(self.health)
+        self.tracing = self._tracing()
         self.consumers = self._consumers(concurrency) if "events" in parts else []
         self.cron = self._cron(concurrency) if "cron" in parts else None
         topics = [consumer.worker.topic for consumer in self.consumers]
@@ -154,7 +161,10 @@ class Process:
         transport = self.project.transport
         if not self.consumers or not isinstance(transport, DaprTransport):
             return True
-        return transport.client.wait(transport.options.wait, give_up.is_set)
+        if not transport.client.wait(transport.options.wait, give_up.is_set):
+            return False
+        transport.check_app_id(self.name)
+        return True
 
     def start(self) -> None:
         """Bring the tables up to date, take the port, begin to work.
@@ -172,6 +182,8 @@ class Process:
         if self.cron is not None:  # beside the others, or a long job would take all of their time
             threading.Thread(target=self.cron.stop, args=(timeout,), daemon=True).start()
         self.supervisor.stop(timeout)
+        for tracing in self.tracing:
+            tracing.close(TRACES_WAIT)
         left = self.cron.left if self.cron else 0
         return left + sum(consumer.released for consumer in self.consumers)
 
@@ -254,7 +266,7 @@ class Process:
                 concurrency=lanes or LANES,
                 lease=self.project.lease,
                 batch_seconds=SQLITE_BATCH if sqlite else SERVER_BATCH,
-                hooks=[self.metrics, self.tally, LogHook()],
+                hooks=self._hooks,
                 state=self.project.state,
                 loop=self._loop,
                 quarantine=self._quarantine,
@@ -273,8 +285,29 @@ class Process:
             threads=concurrency or self.project.environment.worker_concurrency or THREADS,
             clock=self._clock,
             loop=self._loop,
-            hooks=[self.metrics, self.tally, LogHook()],
+            hooks=self._hooks,
         )
+
+    @property
+    def _hooks(self) -> list[Metrics | Tally | LogHook | Tracing]:
+        return [self.metrics, self.tally, LogHook(), *self.tracing]
+
+    def _tracing(self) -> list[Tracing]:
+        """The hook that sends spans, when there is somewhere to send them.
+
+        Raises:
+            ConfigurationError: The extra is not installed.
+        """
+        if not self.project.environment.otel_exporter_otlp_endpoint:
+            return []
+        try:
+            from .observability.tracing import Tracing  # noqa: PLC0415
+        except ImportError as error:
+            raise ConfigurationError(
+                f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and {error.name} is not installed: "
+                "pip install 'workerkit[otel]', or unset it"
+            ) from None
+        return [Tracing(self.name)]
 
     def _member(self) -> Member:
         return Member(

@@ -41,6 +41,10 @@ released comes again when the sidecar's policy says so.
 """
 
 
+def test_each_difference_is_that_of_a_test():
+    assert DAPR_DIFFERS.keys() <= globals().keys()
+
+
 def messages(*texts: str, topic: str = "t") -> list[Message]:
     return [Message(topic, encode(Event(topic, text))) for text in texts]
 

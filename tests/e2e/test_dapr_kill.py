@@ -14,7 +14,7 @@ from tests.processes import Folder, Running, until
 from tests.redis_process import free_port
 
 EVENTS = 5000
-KILLS = int(os.environ.get("DAPR_KILLS", "4"))
+KILLS = int(os.environ.get("DAPR_KILLS", "2"))
 """Of worker and sidecar in turn; each costs seconds, so a longer run is made by hand."""
 
 PROCESSING_TIMEOUT = 3.0

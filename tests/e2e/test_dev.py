@@ -104,7 +104,7 @@ def test_everything_runs_when_it_says_ready_and_sigterm_ends_all_with_0(place):
         assert re.search(rf"^sidecar +grpc +grpc://127.0.0.1:{grpc}$", dev.said, re.M)
     else:
         assert told == [http, None]
-        assert "sidecar: HTTP only: gRPC needs pip install 'workerkit[dapr]'" in dev.said
+        assert "sidecar: no gRPC: pip install 'workerkit[dapr]'" in dev.said
     assert place.call("publish", "orders", "--data", '{"id": 7}')[0] == 0
     dev.says("shop events | handled 7")
     assert dev.signal(signal.SIGTERM) == 0

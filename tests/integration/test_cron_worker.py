@@ -9,6 +9,7 @@ import pytest
 
 from tests.cron_world import LEASE, NOON, CronWorld, job, note, seen, write
 from workerkit.core.hooks import Ran
+from workerkit.core.trace import of_run
 from workerkit.cron.job import CronJob, RunContext, check_job, job_name
 from workerkit.cron.ledger import Claim
 from workerkit.errors import ConfigurationError, LeaseLost, StorageError
@@ -430,9 +431,9 @@ def test_health_of_a_job_tells_what_it_waits_for(world):
 def test_hooks_hear_of_every_outcome(world):
     world.pass_time(60, world.worker(job("* * * * *", note)))
     (record,) = world.told
-    assert record == Ran(
-        "shop", "job", (NOON + timedelta(minutes=1)).timestamp(), "succeeded", 0.0, 0.0, 1
-    )
+    tick = (NOON + timedelta(minutes=1)).timestamp()
+    trace = of_run("shop/job", tick, 1)
+    assert record == Ran("shop", "job", tick, "succeeded", 0.0, 0.0, 1, traceparent=trace)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,6 +27,8 @@ import pytest
 from tests.dapr_sdk import AsyncSdk, SyncSdk
 from tests.shops import free_port
 from tests.started import Place, environment, until
+from workerkit.sidecar import PubSub, Sidecar
+from workerkit.transports.memory import MemoryTransport
 
 grpc = pytest.importorskip("grpc", reason="needs the extra dapr")
 exceptions = pytest.importorskip("dapr.clients.exceptions", reason="needs the extra dapr")
@@ -324,3 +327,68 @@ def test_an_unknown_component_is_refused(sdk, topic):
         sdk.publish_event("nowhere", topic, "1")
     with pytest.raises(REFUSED):
         sdk.save_state("nowhere", "key", "1")
+
+
+@ours
+def test_a_client_needs_the_sidecars_token(monkeypatch):
+    pubsub = PubSub(PUBSUB, MemoryTransport())
+    sidecar = Sidecar([pubsub], app_id="shop", port=0, grpc_port=0, token="secret")
+    sidecar.start()
+    for name, value in Ports(sidecar.port, sidecar.grpc_port or 0).variables().items():
+        monkeypatch.setenv(name, value)
+    try:
+        for given, allowed in ((None, False), ("wrong", False), ("secret", True)):
+            if given is not None:
+                monkeypatch.setenv("DAPR_API_TOKEN", given)
+            with closing(SyncSdk()) as sdk:
+                if allowed:
+                    sdk.publish_event(PUBSUB, "orders", "1")
+                    continue
+                with pytest.raises(grpc.RpcError) as refused:
+                    sdk.publish_event(PUBSUB, "orders", "1")
+                assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+                with pytest.raises(Exception, match="dapr-api-token"):
+                    sdk.subscribe(PUBSUB, "orders")
+    finally:
+        sidecar.stop(5)
+    assert len(pubsub.transport.read("orders", "", 10)) == 1
+
+
+@ours
+def test_a_subscription_lives_on_when_the_sidecar_is_started_anew(monkeypatch):
+    transport, ports = MemoryTransport(lease=600), Ports(free_port(), free_port())
+    for name, value in ports.variables().items():
+        monkeypatch.setenv(name, value)
+
+    @contextmanager
+    def sidecar() -> Iterator[None]:
+        pubsub = PubSub(PUBSUB, transport, lease=600)
+        opened = Sidecar([pubsub], app_id="shop", port=ports.http, grpc_port=ports.grpc)
+        opened.start()
+        try:
+            yield
+        finally:
+            opened.stop(5)
+
+    seen: list[int] = []
+
+    def take(subscription: Any) -> None:
+        with suppress(Exception):  # closed
+            for message in subscription:
+                seen.append(message.data()["n"])
+                subscription.respond_success(message)
+
+    def settled() -> bool:
+        return transport.lag("orders", "shop").events == 0
+
+    with sidecar():
+        sdk = SyncSdk()
+        publish(sdk, "orders", 2)
+        subscription = sdk.subscribe(PUBSUB, "orders")
+        threading.Thread(target=take, args=(subscription,), daemon=True).start()
+        until(settled)
+    with sidecar(), closing(sdk), closing(SyncSdk()) as another:
+        publish(another, "orders", 3)
+        until(settled)
+        subscription.close()
+    assert seen == [0, 1, 0, 1, 2]

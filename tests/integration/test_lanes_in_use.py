@@ -9,6 +9,7 @@ import pytest
 
 from workerkit.events.envelope import Event
 from workerkit.events.pipeline import QUICK
+from workerkit.transports.memory import MemorySubscription
 
 LANES = 4
 KEYS = 5
@@ -66,3 +67,19 @@ def test_a_handler_that_takes_its_time_stops_nobody_on_the_way_to_one_lane(world
     assert world.consumer.lanes.spread == LANES
     release.set()
     world.until(lambda: len(world.outcomes()) == 60, 10)
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_a_distant_broker_does_not_make_a_quick_handler_a_slow_one(world, applied_by_key):
+    settle = MemorySubscription.settle
+
+    def distant(self, done, follow_ups):
+        time.sleep(6 * QUICK)
+        settle(self, done, follow_ups)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MemorySubscription, "settle", distant)
+        for turn in range(20):
+            world.publish(*map(order, range(turn * 50, turn * 50 + 50)))
+        world.until(lambda: len(world.outcomes()) >= 1000, 20)
+        assert world.consumer.lanes.spread == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -236,12 +237,11 @@ def test_a_sidecar_that_hangs_up_does_not_undo_an_event(subscription, sidecar):
     (delivery,) = subscription.receive(10, 5)
     asked.hang_up.set()
     assert asked.done().status == 0
-    again = sidecar.bulk(event(1))
-    sidecar.bulk(event(2))
+    again = sidecar.bulk(event(1), event(2))
     (other,) = subscription.receive(10, 5)
     assert orjson.loads(other.body)["id"] == "id-2"
-    subscription.settle([delivery], [])
-    assert again.done().statuses == {"e0": "SUCCESS"}
+    subscription.settle([delivery, other], [])
+    assert again.done().statuses == {"e0": "SUCCESS", "e1": "SUCCESS"}
 
 
 @pytest.mark.parametrize("path", ["/events/unknown", "/orders", "/events/", "/"])
@@ -287,6 +287,29 @@ def test_a_worker_that_starts_again_takes_events_again(transport, subscription, 
     asked = sidecar.bulk(event(1))
     again.settle(again.receive(10, 5), [])
     assert asked.done().statuses == {"e0": "SUCCESS"}
+
+
+def test_an_event_that_was_in_a_killed_process_comes_counted(clock, tmp_path):
+    for number in (1, 2, 3):
+        transport = DaprTransport(DaprOptions(), clock=clock, hands=tmp_path)
+        subscription = transport.subscribe("orders", "shop")
+        Sidecar(transport).bulk(event(1))
+        (delivery,) = subscription.receive(10, 5)
+        assert delivery.count == number
+        os.close(transport.inbounds["orders"].hand._file)
+
+
+def test_an_event_that_was_given_back_comes_uncounted(clock, tmp_path):
+    transport = DaprTransport(DaprOptions(), clock=clock, hands=tmp_path)
+    subscription = transport.subscribe("orders", "shop")
+    asked = Sidecar(transport).bulk(event(1), event(2))
+    one, two = subscription.receive(10, 5)
+    subscription.settle([one], [])
+    subscription.release([two])
+    asked.done()
+    os.close(transport.inbounds["orders"].hand._file)
+    again = DaprTransport(DaprOptions(), clock=clock, hands=tmp_path).subscribe("orders", "shop")
+    assert again.inbound.hand.before == {}
 
 
 def test_strict_order_is_refused(transport):

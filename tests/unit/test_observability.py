@@ -181,8 +181,9 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_a_log_line_is_one_object_with_ids(logged):
-    LogHook().settled([record(event_id="e1", trace_id="ab" * 16)])
+    LogHook().settled([record(event_id="e1", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")])
     (line,) = lines(logged)
+    assert line["trace_id"] == "ab" * 16
     known = {"level", "event", "service", "worker", "event_id", "topic", "trace_id", "attempt"}
     assert known <= line.keys()
     assert (line["event"], line["event_id"], line["duration_s"]) == ("event applied", "e1", 0.002)

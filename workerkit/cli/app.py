@@ -128,6 +128,9 @@ def sidecar(
     app_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Where the app takes its events.")
     ] = None,
+    resources_path: Annotated[
+        Path | None, typer.Option(help="Dapr's YAML files, with the servers that they name.")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Lose, repeat and delay events as Dapr does.")
     ] = False,
@@ -136,7 +139,7 @@ def sidecar(
     """Serve Dapr's API alone. Example: workerkit sidecar --app-id=pricing --app-port=8102"""
     from .sidecar import Request, run  # noqa: PLC0415
 
-    request = Request(port, grpc_port, app_id, app_port, strict, tied)
+    request = Request(port, grpc_port, app_id, app_port, resources_path, strict, tied)
     raise typer.Exit(run(request, Path.cwd()))
 
 

@@ -23,7 +23,7 @@ from ..project import Project
 from ..sidecar import Sidecar
 from . import show
 from .lines import Lines
-from .sidecar import open_sidecar, without_grpc
+from .sidecar import open_sidecar
 from .signals import Signals
 
 PAGE = "dashboard"
@@ -50,13 +50,14 @@ def dev(folder: Path, *, reload: bool, sidecar: bool, page: bool) -> int:
 def _develop(
     project: Project, received: Signals, *, reload: bool, sidecar: bool, page: bool
 ) -> int:
-    sidecars = [open_sidecar(project)] if sidecar else []
+    opened = [open_sidecar(project)] if sidecar else []
+    sidecars = [each for each, _ in opened]
     port = _page_port(project) if page else None
     setup = _setup(project, sidecars, port, reload)
     said = SaidFile(project.data)
     told = Told(Lines(sys.stdout, received.first.set), setup, said)
-    for lacking in filter(None, map(without_grpc, sidecars)):
-        told.say(f"sidecar: {lacking}")
+    for note in (note for _, notes in opened for note in notes):
+        told.say(note)
     if not project.file.services:
         raise ConfigurationError("workerkit.toml names no service: nothing to run")
     pages = [_page(setup, port, told)] if port is not None else []

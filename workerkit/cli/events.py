@@ -69,6 +69,23 @@ def lag(
     return None
 
 
+@app.command()
+def trace(
+    id: Annotated[str, typer.Argument(help="Of an event or a trace; logs and `tail` have them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what came of an event, step by step. Example: workerkit events trace 7c0e..."""
+    from ..trail import find_trail  # noqa: PLC0415
+    from . import show, show_trace  # noqa: PLC0415
+    from .opened import opened  # noqa: PLC0415
+
+    with opened() as project:
+        found = find_trail(project, id)
+    if as_json:
+        return show.json(found)
+    return show_trace.trace(found)
+
+
 def show_batch(batch: list[Seen], *, as_json: bool) -> None:
     """One line an event."""
     import orjson  # noqa: PLC0415

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config.dapr_files import yaml_installed
 from ..config.settings import read_environment, redis_url
 from ..config.sidecar import SidecarEnvironment, read_sidecar_environment
 from ..core.child import end_with_parent
 from ..core.parts import Part, with_ports
+from ..errors import ConfigurationError
+from ..events.transport import Transport
 from ..observability.logs import set_up
 from ..project import Project
-from ..sidecar import App, MemoryStore, PubSub, RedisStore, Sidecar, Store, grpc_installed
+from ..sidecar import (
+    App,
+    MemoryStore,
+    Place,
+    PubSub,
+    RedisStore,
+    Resources,
+    Sidecar,
+    Store,
+    grpc_installed,
+    read_resources,
+)  # fmt: skip
+from ..transports import open_transport
 from . import show
 from .signals import Signals
+
+RESOURCES = Path("deploy/dapr")
+"""Where a project has Dapr's YAML files."""
 
 STORE = "statestore"
 """The state component's name where no file names one, as `dapr init` has it."""
@@ -27,6 +46,7 @@ class Request:
     grpc_port: int | None = None
     app_id: str | None = None
     app_port: int | None = None
+    resources: Path | None = None
     strict: bool = False
     tied: bool = False
 
@@ -44,10 +64,11 @@ def run(request: Request, folder: Path) -> int:
     project = Project.open(folder, environment)
     try:
         set_up(environment.log_format, "sidecar")
-        server = open_sidecar(project, request, read_sidecar_environment())
+        server, notes = open_sidecar(project, request, read_sidecar_environment())
+        for note in notes:
+            show.warning(note)
         server.start()
-        more = without_grpc(server) or f"gRPC on {server.grpc_port}"
-        show.note(f"sidecar: running on port {server.port}, {more}")
+        show.note(f"sidecar: running on port {server.port}, gRPC on {server.grpc_port or 'none'}")
         received.wait()
         server.stop(environment.worker_drain_timeout)
     finally:
@@ -57,8 +78,13 @@ def run(request: Request, folder: Path) -> int:
 
 def open_sidecar(
     project: Project, request: Request | None = None, environment: SidecarEnvironment | None = None
-) -> Sidecar:
-    """The project's sidecar, not yet started: flag > environment > `workerkit.toml`."""
+) -> tuple[Sidecar, list[str]]:
+    """The project's sidecar, not yet started, and what it cannot do, in sentences.
+
+    Flag > environment > `workerkit.toml`. Without a folder of its own it takes
+    names, policies and subscriptions from the project's, but not the servers:
+    the events stay on the project's transport.
+    """
     wanted, given = request or Request(), environment or SidecarEnvironment.model_construct()
     entry = project.file.sidecar
     ports = {
@@ -69,32 +95,55 @@ def open_sidecar(
     app_id = wanted.app_id or given.app_id or project.file.name
     app_port = _first(wanted.app_port, given.app_port, 0)
     called = {app_id: app_port} if app_port else project.called()
-    return Sidecar(
-        [PubSub(entry.pubsub, project.broker, lease=project.lease, strict=wanted.strict)],
+    found = _resources(project, app_id, [app_id, *called], wanted)
+    token = project.environment.app_api_token
+    sidecar = Sidecar(
+        found.pubsubs,
         app_id=app_id,
-        stores=[_store(project, app_id)],
-        apps=[
-            App(name, its_port, token=project.environment.app_api_token)
-            for name, its_port in called.items()
-        ],
+        stores=found.stores,
+        apps=[App(name, its_port, token=token) for name, its_port in called.items()],
+        subscriptions=found.subscriptions,
         host=project.environment.worker_host,
         port=http.port,
         grpc_port=grpc.port if grpc_installed() else None,
         token=project.environment.dapr_api_token,
     )
+    return sidecar, found.notes
+
+
+def _resources(project: Project, app_id: str, app_ids: Sequence[str], wanted: Request) -> Resources:
+    """What the files define, and the components that every project has."""
+    folder, local = wanted.resources, None
+    if folder is None:
+        folder, local = project.folder / RESOURCES, project.broker
+    elif not folder.is_dir():
+        raise ConfigurationError(f"--resources-path: there is no folder {folder}")
+    found, lacking = Resources(), [] if grpc_installed() else ["no gRPC"]
+    if folder.is_dir() and local is not None and not yaml_installed():
+        lacking.append(f"{RESOURCES} is not read")
+    elif folder.is_dir():
+        place = Place(_open, local, project.lease, wanted.strict)
+        found = read_resources(folder, app_id, app_ids, place)
+    if lacking:
+        way_out = "pip install 'workerkit[dapr]'"
+        found.notes.append(f"sidecar: {' and '.join(lacking)}: {way_out}")
+    name = project.file.sidecar.pubsub
+    if name not in {each.name for each in found.pubsubs}:
+        pubsub = PubSub(name, project.broker, lease=project.lease, strict=wanted.strict)
+        found.pubsubs.append(pubsub)
+    if not found.stores:
+        found.stores.append(_store(project, app_id))
+    return found
+
+
+def _open(url: str, lease: float) -> Transport:
+    return open_transport(url, Path(), lease)
 
 
 def _store(project: Project, app_id: str) -> Store:
     """State where the events are, on their server; beside the embedded broker it does not last."""
     url = redis_url(project.file, project.environment)
     return RedisStore(STORE, url, app_id) if url else MemoryStore(STORE)
-
-
-def without_grpc(server: Sidecar) -> str:
-    """The way to gRPC for a sidecar that has none; empty for one that has."""
-    if server.grpc_port is not None:
-        return ""
-    return "HTTP only: gRPC needs pip install 'workerkit[dapr]'"
 
 
 def _first(*choices: int | None) -> int:

@@ -41,6 +41,8 @@ class Environment(BaseSettings):
     dapr_grpc_port: Port | None = None
     dapr_health_timeout: Annotated[float, Field(ge=0)] = 60.0
     dapr_api_token: str | None = None
+    otel_exporter_otlp_endpoint: str | None = None
+    """Given, spans go there; the SDK reads it, and its siblings, itself."""
     app_port: str | None = None
     """Text: Kubernetes sets APP_PORT to a URL where some service is called "app"."""
     app_api_token: str | None = None

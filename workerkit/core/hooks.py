@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+from .trace import trace_id
 
 Outcome = Literal["applied", "duplicate", "parked", "dead", "expired"]
 RunOutcome = Literal["succeeded", "failed", "timed_out", "skipped", "abandoned"]
@@ -13,11 +16,21 @@ RunOutcome = Literal["succeeded", "failed", "timed_out", "skipped", "abandoned"]
 log = logging.getLogger("workerkit.hooks")
 
 
+@dataclass(slots=True)
+class Batch:
+    """What was settled in one transaction; epoch seconds, `committed` 0 when it wrote nothing."""
+
+    began: float
+    committed: float = 0.0
+
+
 class Settled(NamedTuple):
     """One event reached an outcome; durations in seconds.
 
     `error` is the failure's type and `message` the whole of it, type included;
     `deliveries` counts how often the transport handed it out; 1 is normal.
+    `ended` is when its handler did, in epoch seconds; `follow_ups` are topic
+    and id of the events that go out with it.
     A tuple, because a frozen dataclass takes three times as long to make.
     """
 
@@ -31,8 +44,16 @@ class Settled(NamedTuple):
     age: float
     error: str = ""
     message: str = ""
-    trace_id: str = ""
     deliveries: int = 1
+    traceparent: str = ""
+    ended: float = 0.0
+    follow_ups: tuple[tuple[str, str], ...] = ()
+    batch: Batch | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The 32 hex digits of its trace; `workerkit events trace` shows it."""
+        return trace_id(self.traceparent, self.event_id)
 
 
 class Ran(NamedTuple):
@@ -41,7 +62,8 @@ class Ran(NamedTuple):
     `tick` in epoch seconds; `late` is how many seconds after it the run
     began, `duration` how many it took, both 0 when there was none; `rows` is
     what the job says it touched. `error` is the failure's type, `message`
-    all of it, or why the tick was left out.
+    all of it, or why the tick was left out. `traceparent` is the one of the
+    events that the run has published, its own span their parent.
     """
 
     service: str
@@ -53,6 +75,7 @@ class Ran(NamedTuple):
     rows: int = 0
     error: str = ""
     message: str = ""
+    traceparent: str = ""
 
 
 class RunHook(Protocol):
@@ -67,6 +90,22 @@ class Hook(Protocol):
 
     def settled(self, records: Sequence[Settled]) -> None:
         """Take *records*; an error raised here is logged and goes no further."""
+
+
+@runtime_checkable
+class Surrounding(Protocol):
+    """A hook that is also there while a handler or a job runs, on its thread."""
+
+    def within(self, traceparent: str) -> AbstractContextManager[None]:
+        """Around what has the span that *traceparent* names."""
+
+
+Within = Callable[[str], AbstractContextManager[None]]
+
+
+def surrounding(hooks: Sequence[object]) -> Within | None:
+    """The `within` of the hook that has one; None when none does."""
+    return next((hook.within for hook in hooks if isinstance(hook, Surrounding)), None)
 
 
 def tell(hooks: Sequence[Hook], records: Sequence[Settled]) -> None:

@@ -6,7 +6,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from ..core.backoff import STORAGE_BACKOFF
 from ..core.clock import Clock
 from ..core.failure import describe, trace
-from ..core.hooks import Ran, RunHook, tell_run
+from ..core.hooks import Ran, RunHook, surrounding, tell_run
 from ..core.loop import EventLoop
 from ..core.state import who
+from ..core.trace import of_run
 from ..errors import HandlerTimeout, LeaseLost, StorageError
 from .job import RunContext
 from .ledger import Begun, Claim, Ledger, Run, RunState, RunWork
@@ -61,6 +62,7 @@ class Runner:
         self.clock = clock
         self.loop = loop
         self.hooks = hooks
+        self._surround = surrounding(hooks)
         self.stopping = stopping
         self.trouble: str | None = None
         self._active: dict[tuple[str, float], Active] = {}
@@ -109,7 +111,7 @@ class Runner:
         began = self.clock.monotonic()
         with self._watched(entry, run, work):
             try:
-                self._call(entry, context)
+                self._call(entry, run, context)
                 ended = work.finish(context.rows)
             except LeaseLost as error:  # who has ended the run has told of it
                 work.rollback()
@@ -189,10 +191,12 @@ class Runner:
         for tick in self.ledger.skip(entry.name, ticks, reason):
             tell_run(self.hooks, Ran(service, job, tick, "skipped", message=reason))
 
-    def _call(self, entry: Entry, context: RunContext) -> None:
-        result = entry.job.run(context)
-        if inspect.isawaitable(result):
-            self.loop.run(result, entry.job.timeout)
+    def _call(self, entry: Entry, run: Run, context: RunContext) -> None:
+        span = of_run(run.job, run.tick, run.token)
+        with self._surround(span) if self._surround else nullcontext():
+            result = entry.job.run(context)
+            if inspect.isawaitable(result):
+                self.loop.run(result, entry.job.timeout)
 
     def _end(self, run: Run, state: RunState, error: BaseException, rows: int) -> Run:
         """Record the end, for as long as that takes; the row as it is then."""
@@ -242,7 +246,7 @@ class Runner:
         failed = run.state in ("failed", "timed_out")
         record = Ran(
             service, job, run.tick, run.state, late, duration, run.rows,
-            error if failed else "", run.reason,
+            error if failed else "", run.reason, of_run(run.job, run.tick, run.token),
         )  # fmt: skip
         tell_run(self.hooks, record)
 

@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid4
 import orjson
 from pydantic import BaseModel
 
+from ..core.trace import trace_id
 from ..errors import InvalidPayload
 
 EVENT_TYPE = "com.dapr.event.sent"
@@ -34,9 +35,8 @@ class Event:
 
     @property
     def trace_id(self) -> str:
-        """The 32 hex digits of a W3C `traceparent`, or an empty string."""
-        parts = self.traceparent.split("-")
-        return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else ""
+        """The 32 hex digits of its trace, see `core.trace`."""
+        return trace_id(self.traceparent, self.id)
 
 
 _NAMESPACE = NAMESPACE_URL.bytes

@@ -50,6 +50,11 @@ class Item:
         """Whether it was handed out twice and came back without an outcome."""
         return self.delivery is not None and self.delivery.count > 2
 
+    def expired(self, now: float) -> bool:
+        """Whether it came with a time to live that ended before *now* (epoch seconds)."""
+        expires = self.event.expires
+        return expires is not None and expires < now
+
 
 NAME_LIMIT = 500
 """Characters of an id or source that the inbox holds as they are."""

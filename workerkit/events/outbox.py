@@ -38,8 +38,13 @@ class OutboxWork:
         session: Session = self._uow.session()
         return session
 
-    def publish(self, topic: str, data: Any, *, id: str | None = None) -> str:
+    def publish(
+        self, topic: str, data: Any, *, id: str | None = None, traceparent: str = ""
+    ) -> str:
         """Publish *data* to *topic* if, and only if, the transaction commits; the event's id.
+
+        *traceparent* makes it part of a trace that has begun elsewhere, e.g. with
+        the request that causes it.
 
         Raises:
             InvalidPayload: The data is not JSON.
@@ -50,6 +55,7 @@ class OutboxWork:
             id=id or str(uuid4()),
             source=self._outbox.service,
             time=self._outbox.clock.time(),
+            traceparent=traceparent,
         )
         self._messages.append(Message(topic, encode(event)))
         return event.id

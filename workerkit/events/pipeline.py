@@ -6,15 +6,17 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..core.clock import Clock
 from ..core.failure import describe, trace
-from ..core.hooks import Hook, Outcome, Settled, tell
+from ..core.hooks import Hook, Outcome, Settled, surrounding, tell
 from ..core.loop import EventLoop
+from ..core.trace import handled
 from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
 from .item import Item
+from .result import Result
 from .store import ParkedEvent, RunAgain, Store, UnitOfWork
 from .suspects import Quarantine, Suspects
 from .transport import Message
@@ -34,27 +36,15 @@ that it locks nobody while it waits for something else.
 """
 
 
+_NOTHING = nullcontext()
+
+
 class AlreadySettledError(BaseException):
     """The inbox holds the event; leaves the handler as no `except Exception` can stop it."""
 
 
 ENGINE_SIGNALS = (AlreadySettledError, RunAgain)
 """What passes through a handler; anything else that leaves it is the handler's failure."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What became of a batch: records for the hooks, and what is left to do after the commit.
-
-    `now` is the batch's moment in epoch seconds, `due` when the first of what
-    it parked is due.
-    """
-
-    now: float
-    records: list[Settled] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-    actions: list[Callable[[], None]] = field(default_factory=list)
-    due: float = math.inf
 
 
 Settle = Callable[[Sequence[Item], Sequence[Message]], bool]
@@ -85,6 +75,7 @@ class Pipeline:
         self.clock = clock
         self.loop = loop
         self.hooks = hooks
+        self._surround = surrounding(hooks)
         self.suspects = Suspects(
             store, self.consumer, worker.retry.attempts, quarantine or Quarantine()
         )
@@ -107,8 +98,8 @@ class Pipeline:
         has been seen to work.
 
         Returns the seconds it took, without those in the queue for the write
-        lock: counted in, lanes that wait for each other would shrink each
-        other's batches.
+        lock and for the broker's answer: counted in, lanes that wait for each
+        other would shrink each other's batches.
 
         Raises:
             StorageError: Our own storage is in trouble; trying again is safe.
@@ -163,18 +154,18 @@ class Pipeline:
         if self._defers and not careful:
             uow.defer()
         try:
-            live = [item for item in items if not _expired(item, result.now)]
+            live = [item for item in items if not item.expired(result.now)]
             if self.token is not None:
                 uow.fence(self.consumer, self.token)
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
             for item in items:
-                if _expired(item, result.now):
-                    result.records.append(self._record(item, "expired", result.now))
+                if item.expired(result.now):
+                    result.records.append(self._record(item, "expired", result))
                 elif item.identity in new:
                     new.discard(item.identity)
                     self._run_in_batch(item, uow, result, careful)
                 else:
-                    result.records.append(self._record(item, "duplicate", result.now))
+                    result.records.append(self._record(item, "duplicate", result))
             if result.messages:
                 uow.post(result.messages)
             uow.commit()
@@ -186,8 +177,7 @@ class Pipeline:
             raise RunAgain(describe(error)) from error
         finally:
             self._defers = self._defers and not uow.results_read
-        self._finish(items, uow, result)
-        return uow.waited
+        return uow.waited + self._finish(items, uow, result)
 
     def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result, careful: bool) -> None:
         if item.problem is not None:
@@ -217,14 +207,12 @@ class Pipeline:
 
     def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
-        if _expired(item, result.now) and item.parked is None:
-            result.records.append(self._record(item, "expired", result.now))
-            self._finish([item], None, result)
-            return 0.0
+        if item.expired(result.now) and item.parked is None:
+            result.records.append(self._record(item, "expired", result))
+            return self._finish([item], None, result)
         if item.parked is None and self.store.settled(self.consumer, item.identity):
-            result.records.append(self._record(item, "duplicate", result.now))
-            self._finish([item], None, result)
-            return 0.0
+            result.records.append(self._record(item, "duplicate", result))
+            return self._finish([item], None, result)
         with self.suspects.started(item) as problem:
             return self._settle_alone(item, problem, blame)
 
@@ -244,13 +232,13 @@ class Pipeline:
                 uow.commit()
         except AlreadySettledError:
             uow.rollback()
-            result = Result(result.now, [self._record(item, "duplicate", result.now)])
+            result = Result(result.now)
+            result.records.append(self._record(item, "duplicate", result))
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
             raise
-        self._finish([item], uow, result)
-        return uow.waited
+        return uow.waited + self._finish([item], uow, result)
 
     def _run_alone(
         self, item: Item, uow: UnitOfWork, result: Result, blame: bool
@@ -304,9 +292,10 @@ class Pipeline:
     def _handle(self, item: Item, context: EventContext) -> None:
         timeout = self.worker.timeout
         began = self.clock.monotonic() if timeout is not None else 0.0
-        answer: Any = self.worker.handle(item.payload, context)
-        if answer is not None and inspect.isawaitable(answer):
-            answer = self.loop.run(answer, timeout)
+        with self._within(item):
+            answer: Any = self.worker.handle(item.payload, context)
+            if answer is not None and inspect.isawaitable(answer):
+                answer = self.loop.run(answer, timeout)
         if answer is not None:
             log.warning(
                 "handler returned a value that is ignored",
@@ -314,6 +303,13 @@ class Pipeline:
             )
         if timeout is not None and self.clock.monotonic() - began > timeout:
             raise HandlerTimeout(f"ran longer than {timeout:g} s")
+
+    def _within(self, item: Item) -> AbstractContextManager[None]:
+        if self._surround is None:
+            return _NOTHING
+        event = item.event
+        span = handled(event.traceparent, event.id, self.consumer, item.attempt)
+        return self._surround(span)
 
     def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
         return EventContext(item.event, self.consumer, item.attempt, now, open_session)
@@ -323,7 +319,7 @@ class Pipeline:
             result.messages.extend(context.follow_ups)
         if context.actions:
             result.actions.extend(context.actions)
-        result.records.append(self._record(item, "applied", result.now, duration))
+        result.records.append(self._record(item, "applied", result, duration, context.sent))
 
     def _park(
         self,
@@ -353,28 +349,37 @@ class Pipeline:
         uow.park(event)
         if not dead:
             result.due = min(result.due, event.due)
-        record = self._record(item, "dead" if dead else "parked", result.now, duration)
+        record = self._record(item, "dead" if dead else "parked", result, duration)
         result.records.append(record._replace(error=type(error).__name__, message=shown))
 
-    def _record(self, item: Item, outcome: Outcome, now: float, duration: float = 0.0) -> Settled:
+    def _record(
+        self,
+        item: Item,
+        outcome: Outcome,
+        result: Result,
+        duration: float = 0.0,
+        sent: Sequence[tuple[str, str]] = (),
+    ) -> Settled:
         event = item.event
         return Settled(
-            self.service,
-            self.name,
-            event.topic,
-            event.id,
-            outcome,
-            item.attempt,
-            duration,
-            max(0.0, now + duration - item.published),
-            trace_id=event.trace_id if event.traceparent else "",
+            self.service, self.name, event.topic, event.id, outcome, item.attempt, duration,
+            max(0.0, result.now + duration - item.published),
             deliveries=item.delivery.count if item.delivery else 1,
-        )
+            traceparent=event.traceparent, ended=self.clock.time(), follow_ups=tuple(sent),
+            batch=result.batch,
+        )  # fmt: skip
 
-    def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> None:
-        """What follows the commit; dying in here loses nothing."""
+    def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> float:
+        """What follows the commit; dying in here loses nothing. Seconds until the broker answered.
+
+        They are not the handler's: a distant broker does not make it a slow one.
+        """
         self.next_due = min(self.next_due, result.due)
-        if self.settle(items, result.messages) and uow is not None:
+        result.batch.committed = self.clock.time() if uow is not None else 0.0
+        began = self.clock.monotonic()
+        answered = self.settle(items, result.messages)
+        seconds = self.clock.monotonic() - began
+        if answered and uow is not None:
             self.store.sent(uow)
         for action in result.actions:
             try:
@@ -382,6 +387,7 @@ class Pipeline:
             except BaseException:
                 log.exception("after_commit action failed", extra={"worker": self.name})
         tell(self.hooks, result.records)
+        return seconds
 
     def _raise_trouble(self, error: BaseException) -> None:
         """Raise StorageError in place of *error* when our own storage is at fault."""
@@ -390,8 +396,3 @@ class Pipeline:
             raise trouble from error
         if trouble is not None:
             raise trouble
-
-
-def _expired(item: Item, now: float) -> bool:
-    expires = item.event.expires
-    return expires is not None and expires < now

@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from ..core.backoff import Retry
+from ..core.trace import caused
 from ..errors import ConfigurationError, InvalidPayload
 from .envelope import Event, derived_id, encode
 from .transport import Message
@@ -23,7 +24,7 @@ P = TypeVar("P")
 class EventContext:
     """What a handler may use while it handles one event."""
 
-    __slots__ = ("_now", "_open", "actions", "attempt", "consumer", "event", "follow_ups")
+    __slots__ = ("_now", "_open", "actions", "attempt", "consumer", "event", "follow_ups", "sent")
 
     def __init__(
         self, event: Event, consumer: str, attempt: int, now: float, open_session: Callable[[], Any]
@@ -34,6 +35,8 @@ class EventContext:
         self._now = now
         self._open = open_session
         self.follow_ups: list[Message] = []
+        self.sent: list[tuple[str, str]] = []
+        """Topic and id of each follow-up."""
         self.actions: list[Callable[[], None]] = []
 
     @property
@@ -57,15 +60,17 @@ class EventContext:
         Raises:
             InvalidPayload: *topic* is no name, or *data* is not JSON.
         """
+        id = derived_id(self.idempotency_key, topic, len(self.follow_ups))
         event = Event(
             topic=topic,
             data=data,
-            id=derived_id(self.idempotency_key, topic, len(self.follow_ups)),
+            id=id,
             source=self.consumer.partition("/")[0],
             time=self._now,
-            traceparent=self.event.traceparent,
+            traceparent=caused(self.event.traceparent, self.event.id, id),
         )
         self.follow_ups.append(Message(topic, encode(event)))
+        self.sent.append((topic, id))
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call *action* once this event's transaction has committed (lost if we die first)."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config.dapr_files import Document, Value, read_documents
 from ..errors import ConfigurationError
-from .dapr_files import Document, Value, read_documents
 from .finding import Check, Level
 
 BULK = 100

@@ -26,6 +26,9 @@ log = logging.getLogger("workerkit.sidecar")
 POLL = 0.5
 """Seconds between looks at whether the feed is to end."""
 
+GATHER = 0.005
+"""Seconds in which answers are gathered: to settle many costs what it costs to settle one."""
+
 
 class Status(Enum):
     """An app's answer to an event."""
@@ -42,7 +45,6 @@ class Handed:
     delivery: Delivery
     envelope: dict[str, Any] | None
     failures: int = 0
-    entered: bool = False
 
     @property
     def id(self) -> str:
@@ -80,6 +82,7 @@ class Feed:
         self._answered = threading.Condition(pubsub.lock)
         self._filling = threading.Lock()
         self._held: dict[str, Handed] = {}
+        self._unanswered: set[Handed] = set()
         self._ready: deque[Handed] = deque()
         self._later: list[tuple[float, int, Handed]] = []
         self._settled: list[tuple[Delivery, Message | None]] = []
@@ -149,7 +152,7 @@ class Feed:
         except StorageError as error:  # leases lapse; it all comes again
             log.warning("could not give back", extra={"topic": self.topic, "error": str(error)})
         with self.pubsub.lock:
-            for handed in self._held.values():
+            for handed in tuple(self._unanswered):
                 self._leave(handed)
         if not self._reads_on:
             self.subscription.close()
@@ -162,13 +165,13 @@ class Feed:
             self.pubsub.freed.notify_all()
 
     def _enter(self, handed: Handed) -> bool:
-        if not handed.entered:
-            handed.entered = self.pubsub.enter()
-        return handed.entered
+        if handed not in self._unanswered and self.pubsub.enter():
+            self._unanswered.add(handed)
+        return handed in self._unanswered
 
     def _leave(self, handed: Handed) -> None:
-        if handed.entered:
-            handed.entered = False
+        if handed in self._unanswered:
+            self._unanswered.remove(handed)
             self.pubsub.leave()
 
     def _fail(self, handed: Handed) -> None:
@@ -199,8 +202,12 @@ class Feed:
                     self._answered.wait(POLL)
                     continue
             try:
-                self._admit(self.subscription.receive(free, POLL))
+                taken = self.subscription.receive(free, POLL)
                 failures = 0
+                if taken and self._reads_on:
+                    self.subscription.close()
+                    return
+                self._admit(taken)
             except StorageError as error:
                 failures += 1
                 log.warning("could not read", extra={"topic": self.topic, "error": str(error)})
@@ -209,7 +216,7 @@ class Feed:
             self._read_once_more()
 
     def _read_once_more(self) -> None:
-        """Dapr's read of a closed stream: what it takes is held by nobody for a lease."""
+        """Dapr's read of a closed stream: what it takes comes back after a lease."""
         try:
             while not self.pubsub.closing.is_set() and not self.subscription.receive(100, POLL):
                 pass
@@ -253,6 +260,8 @@ class Feed:
                 if not self._settled:
                     self._answered.wait(self._pause(renew_at))
                 self._hand_again(time.monotonic())
+            if self._settled:
+                self.pubsub.closing.wait(GATHER)
             try:
                 self._settle()
                 if time.monotonic() >= renew_at:

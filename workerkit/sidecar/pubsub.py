@@ -47,7 +47,9 @@ class PubSub:
     unanswered events stall every topic of the component, a failed event is
     acknowledged once *policy*'s retries run out, nobody renews a lease, what
     comes in together is handed on in any order, and a stream that was closed
-    reads once more. Without *strict* nothing is lost and nothing stalls.
+    reads once more. Without *strict* no topic waits for another, and nothing is lost unless
+    *policy* has an end.
+    `owned` transports are closed with the sidecar.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PubSub:
         self.lock = threading.RLock()
         self.freed = threading.Condition(self.lock)
         self.closing = threading.Event()
+        self.owned = False
         self._free: float = concurrency if strict else math.inf
         self._random = random.Random()
 
@@ -102,5 +105,7 @@ class PubSub:
             self._random.shuffle(events)
 
     def close(self) -> None:
-        """Let no reader outlive the sidecar."""
+        """Close the transport where it is nobody else's."""
         self.closing.set()
+        if self.owned:
+            self.transport.close()

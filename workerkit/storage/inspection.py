@@ -116,3 +116,14 @@ def settlements(
             }
     except SQLAlchemyError as error:
         raise storage_error(error, database) from error
+
+
+def sources_of(database: Database, id: str) -> list[tuple[str, str]]:
+    """Consumer and source of each event with id *id* that the inbox holds; reads all of it."""
+    inbox = tables.inbox.c
+    query = select(inbox.consumer, inbox.source).where(inbox.id == id).order_by(inbox.consumer)
+    try:
+        with database.read() as session:
+            return [(row[0], row[1]) for row in session.execute(query)]
+    except SQLAlchemyError as error:
+        raise storage_error(error, database) from error

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..core.clock import Clock, SystemClock
+from ..core.trace import of_run
 from ..cron.ledger import Begun, Claim, Run, RunState
 from ..errors import LeaseLost
 from ..events.envelope import derived_id
@@ -215,7 +216,9 @@ class SqlRunWork:
     def publish(self, topic: str, data: Any) -> None:
         """Publish with the next commit, and only with it."""
         cause = f"{self._run.job}/{self._run.tick}/{self._run.token}"
-        self._open().publish(topic, data, id=derived_id(cause, topic, self._published))
+        id = derived_id(cause, topic, self._published)
+        trace = of_run(self._run.job, self._run.tick, self._run.token)
+        self._open().publish(topic, data, id=id, traceparent=trace)
         self._published += 1
 
     def commit(self, rows: int) -> None:

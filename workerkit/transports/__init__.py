@@ -39,4 +39,4 @@ def open_dapr(
             return None
         return open_transport(redis_url, data_folder, lease)
 
-    return DaprTransport(options, lease, beneath)
+    return DaprTransport(options, lease, beneath, hands=data_folder / "dapr")

@@ -4,6 +4,7 @@ Dapr gives no lease and no count: an event is ours until we answer it, or until
 the sidecar loses patience and hands it out again, under another name. Here it
 gets both, so that an event whose lane died comes again, counted, without the
 sidecar; and one that the sidecar repeats while it is worked on joins the first.
+What a killed process had in hand is counted too, see `hand`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ import orjson
 from ...core.clock import Clock
 from ...events.envelope import moment
 from ...events.transport import Delivery
-
-Identity = tuple[str, str]
+from .hand import Hand, Identity
 
 
 class Status(Enum):
@@ -54,8 +54,11 @@ class Held:
 class Inbound:
     """The events of one topic; *lease* tells how many seconds one is held without `renew`."""
 
-    def __init__(self, topic: str, lease: Callable[[], float], clock: Clock) -> None:
+    def __init__(
+        self, topic: str, lease: Callable[[], float], clock: Clock, hand: Hand | None = None
+    ) -> None:
         self.topic = topic
+        self.hand = hand
         self.lease = lease
         self.clock = clock
         self.closed = False
@@ -101,8 +104,7 @@ class Inbound:
         """Answer *deliveries*, those that *consumer* still holds."""
         with self._changed:
             ended = self._mine(consumer, deliveries)
-            for held in ended:
-                self._forget(held)
+            self._forget(ended)
             if not self:
                 self._changed.notify_all()
         for held in ended:
@@ -137,8 +139,7 @@ class Inbound:
             self.closed = True
             self._changed.wait_for(lambda: not self, timeout)
             left = [*self._fresh, *self._held.values()]
-            for held in left:
-                self._forget(held)
+            self._forget(left)
             self._fresh.clear()
         for held in left:
             for answer, name in held.waiting:
@@ -156,7 +157,9 @@ class Inbound:
         published = moment(about.get("time")) or now
         # Our own name: the sidecar's may come back for another event after its restart.
         entry = f"{self._name}-{next(self._numbers)}"
-        return Held(Delivery(self.topic, body, entry, 1, published), identity, [(answer, name)])
+        number = self.hand.count(identity) if self.hand else 1
+        delivery = Delivery(self.topic, body, entry, number, published)
+        return Held(delivery, identity, [(answer, name)])
 
     def _add(self, held: Held) -> None:
         if held.identity is not None:
@@ -176,6 +179,8 @@ class Inbound:
         until = now + self.lease()
         for held in taken:
             held.consumer, held.until = consumer, until
+        if self.hand and taken:
+            self.hand.take([(h.identity, h.delivery.count) for h in taken if h.identity])
         return [held.delivery for held in taken]
 
     def _lapsed(self, now: float, limit: int) -> list[Held]:
@@ -194,7 +199,10 @@ class Inbound:
         found = (self._held.get(delivery.entry) for delivery in deliveries)
         return [held for held in found if held is not None and held.consumer == consumer]
 
-    def _forget(self, held: Held) -> None:
-        self._held.pop(held.delivery.entry, None)
-        if held.identity is not None:
-            self._known.pop(held.identity, None)
+    def _forget(self, ended: Sequence[Held]) -> None:
+        for held in ended:
+            self._held.pop(held.delivery.entry, None)
+            if held.identity is not None:
+                self._known.pop(held.identity, None)
+        if self.hand and ended:
+            self.hand.give([held.identity for held in ended if held.identity])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -13,7 +15,10 @@ from ...errors import ConfigurationError, StorageError
 from ...events.transport import Broker, Delivery, Lag, Message
 from .callbacks import Callbacks
 from .client import SidecarClient
+from .hand import Hand
 from .inbound import Inbound, Status
+
+log = logging.getLogger("workerkit.dapr")
 
 PROBE = 2.0
 """Seconds between looks at a sidecar that hands out nothing."""
@@ -47,6 +52,8 @@ class DaprTransport:
     `release` makes the sidecar decide when an event comes again. Dapr cannot be
     looked into: `topics`, `read`, `last` and `lag` show what *beneath* holds,
     the broker that a local sidecar keeps its events in, and nothing without it.
+    Deliveries that ended with their process are counted in the folder *hands*,
+    for who comes after it on this machine.
     """
 
     def __init__(
@@ -55,8 +62,10 @@ class DaprTransport:
         lease: float = 30.0,
         beneath: Callable[[], Broker | None] = lambda: None,
         clock: Clock | None = None,
+        hands: Path | None = None,
     ) -> None:
         self.options = options
+        self.hands = hands
         self.lease = lease
         self.clock = clock or SystemClock()
         self.client = SidecarClient(
@@ -86,9 +95,26 @@ class DaprTransport:
                 f'{group}: order = "strict" on {topic} cannot be kept, since Dapr delivers in no '
                 'order: use transport = "redis", or drop the order'
             )
-        inbound = self.inbounds.setdefault(topic, Inbound(topic, lambda: self.lease, self.clock))
+        inbound = self.inbounds.get(topic)
+        if inbound is None:
+            hand = Hand(self.hands, topic) if self.hands else None
+            inbound = Inbound(topic, lambda: self.lease, self.clock, hand)
+            self.inbounds[topic] = inbound
         inbound.open()
         return DaprSubscription(self, inbound)
+
+    def check_app_id(self, service: str) -> None:
+        """Warn when who shares a stream's events with us is not *service* alone.
+
+        Raises:
+            StorageError: The sidecar does not answer.
+        """
+        app_id = self.client.metadata().get("id")
+        if self.options.receive == "stream" and app_id != service:
+            log.warning(
+                "the sidecar's app-id is not the service's name: all who have it share the events",
+                extra={"app_id": app_id, "service": service},
+            )
 
     def check(self) -> None:
         """Look at the sidecar, every few seconds; called while it hands out nothing.
@@ -164,6 +190,9 @@ class DaprTransport:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+        for inbound in self.inbounds.values():
+            if inbound.hand is not None:
+                inbound.hand.close()
         if self._beneath is not None:
             self._beneath.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,11 @@ class Document:
         return f"{self.file}:{(value or self.top).line}"
 
 
+def yaml_installed() -> bool:
+    """Whether the extra `dapr` is there, which reading needs."""
+    return find_spec("yaml") is not None
+
+
 def read_documents(folder: Path) -> list[Document]:
     """Every resource in the YAML files below *folder*, in the order of their names.
 
@@ -83,11 +89,10 @@ def read_documents(folder: Path) -> list[Document]:
         ConfigurationError: A file cannot be read, or is no YAML; or PyYAML is missing.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
-    return [Document(file, top) for file in files for top in read_yaml(file)]
+    return [Document(file, top) for file in files for top in _read(file)]
 
 
-def read_yaml(file: Path) -> Iterator[Value]:
-    """Every document in *file*; raises as `read_documents`."""
+def _read(file: Path) -> Iterator[Value]:
     try:
         import yaml  # noqa: PLC0415
     except ModuleNotFoundError:
