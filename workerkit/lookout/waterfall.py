@@ -44,8 +44,9 @@ class Attempt:
 
 def tell(project: Project, feed: Feed, seen: Seen, topics: Sequence[str]) -> Story:
     """Everything about *seen*; *topics* are where follow-ups may be."""
-    settled = settlements(project, seen.source, seen.id)
+    # In this order: what the log tells of has been committed, and so is found in the inbox.
     about = said_about(project.data, seen.id)
+    settled = settlements(project, seen.source, seen.id)
     attempts = [found for line in about if (found := _attempt(line))]
     steps = [_moment("Published", seen.published, "idle", f"to {seen.topic}, "
                      f"by {seen.source or 'no source'}")]  # fmt: skip
