@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from . import show
+from .asking import agreed
 
 if TYPE_CHECKING:
     from ..scaffold.plan import Plan
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 def carry_out(plan: Plan, *, yes: bool) -> None:
     """Show *plan*, ask on a terminal, and write; exits when the answer is no."""
-    for line in plan.diff():
-        show.note(line)
-    if not yes and sys.stdin.isatty() and not typer.confirm("Write this?", default=True):
+    show.diff(plan.diff())
+    if not yes and sys.stdin.isatty() and not agreed("Write this?"):
         show.note("nothing was written")
         raise typer.Exit
     plan.carry_out()
     show.pairs([(change.verb, change.path) for change in plan.changes])
+    for note in plan.notes:
+        show.note(note)

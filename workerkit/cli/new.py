@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,30 +58,14 @@ def _wish(
 
 
 EXAMPLE = "*/10 * * * *"
-NONE = "-"
 
 
 def _asked(name: str, usual: str) -> Wish:
     from ..scaffold.making import Wish  # noqa: PLC0415
     from ..scaffold.names import check_schedule, check_service, check_topic  # noqa: PLC0415
+    from .asking import ask, ask_or_none  # noqa: PLC0415
 
-    service = _ask("Its first service", usual, check_service)
-    topic = _ask(f"Topic of an event worker ({NONE} for none)", f"{service}.created", check_topic)
-    cron = _ask(f"Schedule of a job ({NONE} for none)", EXAMPLE, check_schedule)
+    service = ask("Its first service", usual, check_service)
+    topic = ask_or_none("Topic of an event worker", f"{service}.created", check_topic)
+    cron = ask_or_none("Schedule of a job", EXAMPLE, check_schedule)
     return Wish(name, [service], topic, cron)
-
-
-def _ask(question: str, usual: str, check: Callable[[str], str]) -> str:
-    """The answer; empty when it is that there shall be none. Asks again while it is wrong."""
-    from ..errors import ConfigurationError  # noqa: PLC0415
-
-    def checked(text: str) -> str:
-        if text.strip() == NONE and NONE in question:
-            return ""
-        try:
-            return check(text.strip())
-        except ConfigurationError as error:
-            raise typer.BadParameter(str(error)) from None
-
-    answer: str = typer.prompt(question, default=usual, value_proc=checked, err=True)
-    return answer

@@ -19,8 +19,6 @@ def update(
     from .changing import carry_out  # noqa: PLC0415
 
     update = plan_update(Path.cwd())
-    for note in update.plan.notes:
-        show.note(note)
     if not update.plan.changes:
         show.note(f"nothing to do: the project is from templates {update.new}, the newest")
         return
