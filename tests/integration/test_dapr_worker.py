@@ -102,6 +102,7 @@ def test_a_failing_handler_is_our_business_and_never_the_sidecars(strict):
     strict.until(lambda: not strict.lag())
 
 
+@http_only
 def test_nothing_is_answered_while_the_database_is_away(strict):
     consumer = strict.begin(write)
     strict.publish(order(0))
@@ -198,6 +199,12 @@ def test_events_are_taken_from_the_sidecar_alone(strict, headers, status):
     assert line.getresponse().status == status
     line.close()
     assert strict.applied() == ([0] if status == 200 else [])
+
+
+@http_only
+def test_the_sidecar_hangs_up_first(strict):
+    """What it sends as we do would have failed; Go's clients keep a connection for 90 s."""
+    assert strict.place.port.keep_alive > 90
 
 
 def test_a_lane_that_dies_leaves_its_events_to_the_next(patient):
