@@ -161,7 +161,10 @@ class Process:
         transport = self.project.transport
         if not self.consumers or not isinstance(transport, DaprTransport):
             return True
-        return transport.client.wait(transport.options.wait, give_up.is_set)
+        if not transport.client.wait(transport.options.wait, give_up.is_set):
+            return False
+        transport.check_app_id(self.name)
+        return True
 
     def start(self) -> None:
         """Bring the tables up to date, take the port, begin to work.

@@ -10,10 +10,12 @@ from contextlib import closing
 import pytest
 
 from tests.shops import TOML, free_port
-from tests.started import Place
+from tests.started import Place, ask
 from workerkit.errors import StorageError
 from workerkit.process import Process
 from workerkit.sidecar import App, PubSub, Sidecar
+from workerkit.transports.sqlite import SqliteTransport
+from workerkit.trial.stage import own_copy
 
 DAPR = """
 [sidecar]
@@ -76,6 +78,16 @@ def test_a_worker_waits_for_its_sidecar_no_longer_than_it_is_told(shop, port, mo
         process = Process(project, "shop", "events")
         with pytest.raises(StorageError, match=r"does not answer.*waited 0.3 s"):
             process.wait_for_sidecar(threading.Event())
+
+
+def test_a_load_test_has_a_broker_of_its_own_and_needs_no_sidecar(shop, port):
+    with (
+        closing(shop.open()) as project,
+        own_copy(project, "separated", threading.Event()) as stage,
+    ):
+        assert isinstance(stage.project.transport, SqliteTransport)
+        (url,) = stage.ports.values()
+        assert ask(int(url.rpartition(":")[2]))["status"] == "running"
 
 
 def test_several_processes_behind_one_callback_port_are_refused(shop, port):

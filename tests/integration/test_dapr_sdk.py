@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -352,3 +352,43 @@ def test_a_client_needs_the_sidecars_token(monkeypatch):
     finally:
         sidecar.stop(5)
     assert len(pubsub.transport.read("orders", "", 10)) == 1
+
+
+@ours
+def test_a_subscription_lives_on_when_the_sidecar_is_started_anew(monkeypatch):
+    transport, ports = MemoryTransport(lease=600), Ports(free_port(), free_port())
+    for name, value in ports.variables().items():
+        monkeypatch.setenv(name, value)
+
+    @contextmanager
+    def sidecar() -> Iterator[None]:
+        pubsub = PubSub(PUBSUB, transport, lease=600)
+        opened = Sidecar([pubsub], app_id="shop", port=ports.http, grpc_port=ports.grpc)
+        opened.start()
+        try:
+            yield
+        finally:
+            opened.stop(5)
+
+    seen: list[int] = []
+
+    def take(subscription: Any) -> None:
+        with suppress(Exception):  # closed
+            for message in subscription:
+                seen.append(message.data()["n"])
+                subscription.respond_success(message)
+
+    def settled() -> bool:
+        return transport.lag("orders", "shop").events == 0
+
+    with sidecar():
+        sdk = SyncSdk()
+        publish(sdk, "orders", 2)
+        subscription = sdk.subscribe(PUBSUB, "orders")
+        threading.Thread(target=take, args=(subscription,), daemon=True).start()
+        until(settled)
+    with sidecar(), closing(sdk), closing(SyncSdk()) as another:
+        publish(another, "orders", 3)
+        until(settled)
+        subscription.close()
+    assert seen == [0, 1, 0, 1, 2]

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from urllib.request import urlopen
 
 import pytest
@@ -33,6 +34,25 @@ def server():
     yield running
     running.app.state.gate.set()
     running.stop(5)
+
+
+@pytest.mark.parametrize("kept", [0, 60])
+def test_an_idle_connection_is_kept_for_as_long_as_was_said(kept):
+    server = HttpServer("test", Starlette(routes=[Route("/", lambda r: PlainTextResponse("hi"))]),
+                        keep_alive=kept)  # fmt: skip
+    server.start()
+    line = HTTPConnection("127.0.0.1", server.port, timeout=0.5)
+    line.request("GET", "/")
+    line.getresponse().read()
+    assert line.sock is not None
+    if kept:
+        with pytest.raises(TimeoutError):
+            line.sock.recv(1)
+    else:
+        line.sock.settimeout(10)
+        assert line.sock.recv(1) == b""
+    line.close()
+    server.stop(5)
 
 
 def read(server: HttpServer, path: str = "/") -> str:

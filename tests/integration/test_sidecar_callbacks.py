@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.shops import free_port
 from tests.sidecar_app import CalledApp
 from tests.started import until
+from workerkit.errors import StorageError
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Broker, Message
 from workerkit.sidecar import App, Policy, PubSub, Sidecar
@@ -146,6 +148,44 @@ def test_an_app_may_come_late_and_go_and_come_back_with_other_topics(beside, dec
     second = beside.app({**declared, "route": "/elsewhere"}, port=port)
     until(beside.settled)
     assert (first.data(), second.data()) == ([1], [2])
+
+
+def test_an_idle_app_that_comes_to_want_another_topic_gets_it(beside):
+    app = beside.app(ORDERS)
+    beside.sidecar(app.port)
+    until(lambda: beside.transport.topics().get("orders") == ["app-a"])
+    app.declared = [{**ORDERS, "topic": "other"}]
+    beside.transport.publish([Message("other", encode(Event("other", 1)))])
+    until(lambda: app.data() == [1])
+
+
+def test_an_app_that_is_slow_is_not_gone(beside, caplog):
+    app = beside.app(ORDERS)
+    slow = threading.Event()
+    app.answer = lambda event: slow if len(app.events) == 1 else "SUCCESS"
+    beside.publish(1)
+    beside.sidecar(app.port, policy=Policy(most=None, first=0.02, timeout=0.1))
+    until(beside.settled)
+    slow.set()
+    assert app.data() == [1, 1]
+    assert "app is gone" not in caplog.text
+
+
+def test_a_broker_that_is_away_when_the_app_subscribes_is_asked_again(beside, monkeypatch):
+    subscribe, asked = beside.transport.subscribe, []
+
+    def subscribe_later(topic: str, group: str) -> Any:
+        asked.append(topic)
+        if len(asked) < 3:
+            raise StorageError("away")
+        return subscribe(topic, group)
+
+    monkeypatch.setattr(beside.transport, "subscribe", subscribe_later)
+    app = beside.app(ORDERS, {**ORDERS, "topic": "other"})
+    beside.publish(1)
+    beside.sidecar(app.port)
+    until(beside.settled)
+    assert app.data() == [1]
 
 
 def test_a_redis_stream_is_served_alike(redis_url):

@@ -237,12 +237,11 @@ def test_a_sidecar_that_hangs_up_does_not_undo_an_event(subscription, sidecar):
     (delivery,) = subscription.receive(10, 5)
     asked.hang_up.set()
     assert asked.done().status == 0
-    again = sidecar.bulk(event(1))
-    sidecar.bulk(event(2))
+    again = sidecar.bulk(event(1), event(2))
     (other,) = subscription.receive(10, 5)
     assert orjson.loads(other.body)["id"] == "id-2"
-    subscription.settle([delivery], [])
-    assert again.done().statuses == {"e0": "SUCCESS"}
+    subscription.settle([delivery, other], [])
+    assert again.done().statuses == {"e0": "SUCCESS", "e1": "SUCCESS"}
 
 
 @pytest.mark.parametrize("path", ["/events/unknown", "/orders", "/events/", "/"])

@@ -67,6 +67,7 @@ def test_an_outcome_ends_the_count(start):
     second = start()
     second.take([(A, second.count(A))])
     second.give([A])
+    assert second.count(A) == 1
     die(second)
     assert start().count(A) == 1
 

@@ -39,7 +39,7 @@ def sidecar_app(
     endpoints = _Endpoints(runtime)
     sends = ["POST", "PUT"]
     routes = [
-        *(Route(path, _healthy) for path in HEALTH),
+        *(Route(path, endpoints.health) for path in HEALTH),
         Route("/v1.0/metadata", endpoints.show_metadata),
         Route("/v1.0/metadata/{key}", endpoints.set_metadata, methods=["PUT"]),
         *(
@@ -67,6 +67,12 @@ class _Endpoints:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._publishing = runtime.publishing()
+
+    async def health(self, request: Request) -> Response:
+        """Clients begin with gRPC as soon as HTTP says that all is well."""
+        if self._runtime.ready:
+            return Response(status_code=204)
+        return _error(500, "ERR_HEALTH_NOT_READY", "the sidecar starts or stops")
 
     async def publish(self, request: Request) -> Response:
         content_type = request.headers.get("content-type", "")
@@ -126,10 +132,6 @@ def _metadata(request: Request) -> list[tuple[str, str]]:
     pairs = request.query_params.multi_items()
     prefix = "metadata."
     return [(name.removeprefix(prefix), value) for name, value in pairs if name.startswith(prefix)]
-
-
-async def _healthy(request: Request) -> Response:
-    return Response(status_code=204)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from ..core.loading import unknown
 from ..core.worker import BaseWorker
-from ..errors import ConfigurationError, Unreachable
-from .channel import Answers, App, Channel
+from ..errors import ConfigurationError, StorageError, Unreachable
+from .channel import Answers, App, Channel, Gone
 from .declared import Declared
 from .feed import Feed, Handed, Status
 from .pubsub import PubSub
 
 PATIENCE = 5.0
 """Seconds that an app has to say what it wants."""
+
+CHECK = 1.0
+"""Seconds between looks at what the app wants: `dev` starts it anew when its code changed."""
 
 BULK_CALLERS, SINGLE_CALLERS = 3, 10
 """Requests to the app at a time for one topic."""
@@ -50,16 +55,24 @@ class Callbacks(BaseWorker):
             if declared is None:
                 return
             self._gone.clear()
-            topics = [Route(each, self._pubsub(each), self.app, self._lose) for each in declared]
-            self.declared = tuple(declared)
-            names = ", ".join(f"{each.topic}{' in bulk' * each.bulk.enabled}" for each in declared)
-            self.log.info("app subscribed", extra={"app": self.app.id, "topics": names or "none"})
-            while not self.stopping.is_set() and not self._gone.wait(0.5):
-                pass
-            for topic in topics:
-                topic.end()
-            for topic in topics:
-                topic.close()
+            with ExitStack() as topics:
+                try:
+                    self._open(declared, topics)
+                except StorageError as error:
+                    self.log.warning("could not subscribe", extra={"error": str(error)})
+                    self.stopping.wait(CHECK)
+                    continue
+                while not self.stopping.is_set() and not self._gone.wait(CHECK):
+                    self._check(declared)
+
+    def _open(self, declared: Sequence[Declared], topics: ExitStack) -> None:
+        """Begin with each of the topics; all of them end together."""
+        opened: list[Route] = []
+        topics.callback(_close, opened)
+        opened.extend(Route(d, self._pubsub(d), self.app, self._lose) for d in declared)
+        self.declared = tuple(declared)
+        names = ", ".join(f"{each.topic}{' in bulk' * each.bulk.enabled}" for each in declared)
+        self.log.info("app subscribed", extra={"app": self.app.id, "topics": names or "none"})
 
     def _ask(self) -> list[Declared] | None:
         """What the app wants, once it can be asked; None when we stop."""
@@ -71,16 +84,37 @@ class Callbacks(BaseWorker):
                 for each in declared:
                     self._pubsub(each)
                 return declared
-            except (Unreachable, ConfigurationError) as error:
-                if isinstance(error, ConfigurationError) or not said:
-                    self._tell(str(error), said)
+            except ConfigurationError as error:
+                if str(error) != said:
+                    self._tell(logging.WARNING, error)
                 said = str(error)
+            except Unreachable as error:
+                if not said:
+                    self._tell(logging.INFO, error)
+                said = said or str(error)
             self.stopping.wait(0.2)
         return None
 
-    def _tell(self, error: str, said: str) -> None:
-        if error != said:
-            self.log.warning("waiting for the app", extra={"app": self.app.id, "error": error})
+    def _check(self, declared: Sequence[Declared]) -> None:
+        """See whether the app was replaced by another, which wants something else."""
+        if any(pubsub.strict for pubsub in self.pubsubs.values()):
+            return
+        try:
+            with closing(Channel(self.app, PATIENCE)) as channel:
+                changed = [*channel.subscriptions(), *self.more] != list(declared)
+        except ConfigurationError:
+            changed = True
+        except Unreachable as error:
+            changed = False
+            if isinstance(error, Gone):
+                self._lose(error)
+        if changed:
+            self.log.info("app has other subscriptions", extra={"app": self.app.id})
+            self._gone.set()
+
+    def _tell(self, level: int, error: Exception) -> None:
+        facts = {"app": self.app.id, "error": str(error)}
+        self.log.log(level, "waiting for the app", extra=facts)
 
     def _pubsub(self, declared: Declared) -> PubSub:
         if declared.pubsub not in self.pubsubs:
@@ -92,6 +126,14 @@ class Callbacks(BaseWorker):
         if not self._gone.is_set():
             self.log.warning("app is gone", extra={"app": self.app.id, "error": str(error)})
             self._gone.set()
+
+
+def _close(topics: Sequence[Route]) -> None:
+    for topic in topics:
+        topic.feed.stop_taking()  # all at once, so that they are waited for together
+    end = time.monotonic() + PATIENCE
+    for topic in topics:
+        topic.close(end)
 
 
 class Route:
@@ -120,14 +162,10 @@ class Route:
         for caller in self._callers:
             caller.start()
 
-    def end(self) -> None:
-        """Post nothing new."""
-        self.feed.stop_taking()
-
-    def close(self) -> None:
-        """Wait for the answers of what was posted, settle it, give back the rest."""
+    def close(self, end: float) -> None:
+        """Wait until *end* for the answers of what was posted, settle it, give back the rest."""
         for caller in self._callers:
-            caller.join(5.0)
+            caller.join(max(0.0, end - time.monotonic()))
         self.feed.close()
 
     def _call(self) -> None:
@@ -149,6 +187,6 @@ class Route:
                     answers += [(some[0], channel.send(path, self.declared, some[0]))]
             except Unreachable as error:
                 answers += [(event, Status.RETRY) for event in some]
-                if not self.pubsub.strict:
+                if isinstance(error, Gone) and not self.pubsub.strict:
                     self._lose(error)
         return answers

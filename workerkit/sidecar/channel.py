@@ -37,6 +37,10 @@ class App:
     token: str | None = None
 
 
+class Gone(Unreachable):
+    """Nobody listens on the app's port; one that is slow is there."""
+
+
 class Channel:
     """One connection to *app*, for one thread; *timeout* in seconds bounds an answer."""
 
@@ -62,7 +66,7 @@ class Channel:
         """Post one event.
 
         Raises:
-            Unreachable: No answer.
+            Unreachable: No answer; Gone when nobody is there.
         """
         body = event.delivery.body
         if declared.raw:
@@ -74,7 +78,7 @@ class Channel:
         """Post *events* in one request.
 
         Raises:
-            Unreachable: No answer.
+            Unreachable: No answer; Gone when nobody is there.
         """
         body = orjson.dumps(
             {
@@ -100,7 +104,7 @@ class Channel:
         old = self._line.sock is not None
         try:
             return self._ask_once(method, path, body, headers)
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+        except (ConnectionResetError, BrokenPipeError) as error:
             if not old:
                 raise self._gone(error) from error
         except (OSError, http.client.HTTPException) as error:
@@ -125,7 +129,9 @@ class Channel:
 
     def _gone(self, error: Exception) -> Unreachable:
         where = f"{self._app.host}:{self._app.port}"
-        return Unreachable(f"app {self._app.id} does not answer on {where}: {error}")
+        gone = isinstance(error, ConnectionError)
+        kind = Gone if gone else Unreachable
+        return kind(f"app {self._app.id} does not answer on {where}: {error}")
 
 
 def _entry(event: Handed, raw: bool) -> dict[str, object]:

@@ -75,7 +75,7 @@ class Declared(_Model):
     @property
     def raw(self) -> bool:
         """Whether the topic carries payloads without envelopes."""
-        return self.metadata.get("rawPayload", "").lower() in ("1", "t", "true")
+        return is_raw(self.metadata)
 
     def path(self, envelope: Mapping[str, Any] | None) -> str:
         """Where an event goes; empty: nowhere."""
@@ -92,6 +92,11 @@ class Declared(_Model):
                 )
         if not any((self.route, self.routes.rules, self.routes.default)):
             raise ConfigurationError(f"topic {self.topic}: has no route")
+
+
+def is_raw(metadata: Mapping[str, str]) -> bool:
+    """Whether a subscription's *metadata* asks for payloads as they are."""
+    return metadata.get("rawPayload", "").lower() in ("1", "t", "true")
 
 
 _DECLARED = TypeAdapter(list[Declared] | None)

@@ -45,7 +45,6 @@ class Handed:
     delivery: Delivery
     envelope: dict[str, Any] | None
     failures: int = 0
-    entered: bool = False
 
     @property
     def id(self) -> str:
@@ -83,6 +82,7 @@ class Feed:
         self._answered = threading.Condition(pubsub.lock)
         self._filling = threading.Lock()
         self._held: dict[str, Handed] = {}
+        self._unanswered: set[Handed] = set()
         self._ready: deque[Handed] = deque()
         self._later: list[tuple[float, int, Handed]] = []
         self._settled: list[tuple[Delivery, Message | None]] = []
@@ -152,7 +152,7 @@ class Feed:
         except StorageError as error:  # leases lapse; it all comes again
             log.warning("could not give back", extra={"topic": self.topic, "error": str(error)})
         with self.pubsub.lock:
-            for handed in self._held.values():
+            for handed in tuple(self._unanswered):
                 self._leave(handed)
         if not self._reads_on:
             self.subscription.close()
@@ -165,13 +165,13 @@ class Feed:
             self.pubsub.freed.notify_all()
 
     def _enter(self, handed: Handed) -> bool:
-        if not handed.entered:
-            handed.entered = self.pubsub.enter()
-        return handed.entered
+        if handed not in self._unanswered and self.pubsub.enter():
+            self._unanswered.add(handed)
+        return handed in self._unanswered
 
     def _leave(self, handed: Handed) -> None:
-        if handed.entered:
-            handed.entered = False
+        if handed in self._unanswered:
+            self._unanswered.remove(handed)
             self.pubsub.leave()
 
     def _fail(self, handed: Handed) -> None:

@@ -16,6 +16,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from ..core.loading import unknown
 from .bulk import check_ids
+from .declared import is_raw
 from .feed import Feed, Handed, Status
 from .grpc_events import as_response
 from .publishing import Target
@@ -147,10 +148,9 @@ class DaprApi(dapr_pb2_grpc.DaprServicer):  # type: ignore[misc]  # the stubs ha
         if wanted.pubsub_name not in pubsubs:
             text = unknown("pubsub", wanted.pubsub_name, pubsubs)
             raise Refusal(404, "ERR_PUBSUB_NOT_FOUND", text, "NOT_FOUND")
-        raw = wanted.metadata.get("rawPayload", "").lower() in ("1", "t", "true")
         return Feed(
             pubsubs[wanted.pubsub_name], wanted.topic, self._runtime.app_id,
-            dead_letter=wanted.dead_letter_topic, raw=raw,
+            dead_letter=wanted.dead_letter_topic, raw=is_raw(wanted.metadata),
         )  # fmt: skip
 
     @_served

@@ -47,7 +47,7 @@ class PubSub:
     unanswered events stall every topic of the component, a failed event is
     acknowledged once *policy*'s retries run out, nobody renews a lease, what
     comes in together is handed on in any order, and a stream that was closed
-    reads once more. Without *strict* nothing stalls, and nothing is lost unless
+    reads once more. Without *strict* no topic waits for another, and nothing is lost unless
     *policy* has an end.
     `owned` transports are closed with the sidecar.
     """

@@ -27,6 +27,6 @@ def refusal_of(error: Exception) -> Refusal:
     if isinstance(error, InvalidPayload):
         return Refusal(400, "ERR_PUBSUB_CLOUD_EVENTS_SER", message, "INVALID_ARGUMENT")
     if isinstance(error, StorageError):
-        return Refusal(500, NOT_PUBLISHED, message, "INTERNAL")
+        return Refusal(500, "ERR_STORAGE", message, "UNAVAILABLE")
     message = f"{type(error).__name__}; the log has its traceback"
     return Refusal(500, "ERR_INTERNAL", message, "INTERNAL")

@@ -29,7 +29,7 @@ class Shown:
 class Runtime:
     """The components of the sidecar of *app_id*; `subscribed` tells what apps have declared.
 
-    `labels` is what `SetMetadata` has set.
+    `labels` is what `SetMetadata` has set; `ready` while every port serves.
     """
 
     app_id: str
@@ -38,6 +38,7 @@ class Runtime:
     clock: Clock = field(default_factory=SystemClock)
     subscribed: Callable[[], Sequence[Declared]] = tuple
     labels: dict[str, str] = field(default_factory=dict)
+    ready: bool = False
 
     def publishing(self) -> Publishing:
         """To be used on one event loop."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from ..core.clock import Clock, SystemClock
-from ..core.worker import BaseWorker
+from ..core.supervisor import Supervisor
 from ..observability.server import HttpServer, names_of
 from .app import sidecar_app
 from .callbacks import Callbacks
@@ -16,6 +17,9 @@ from .declared import Declared
 from .pubsub import PubSub
 from .runtime import Runtime
 from .stores import States, Store
+
+if TYPE_CHECKING:
+    from .grpc_server import GrpcServer
 
 
 def grpc_installed() -> bool:
@@ -54,16 +58,14 @@ class Sidecar(HttpServer):
         )
         app = sidecar_app(self.runtime, token=token, hosts=names_of(host))
         super().__init__("sidecar", app, host, port)
-        self.beside: list[BaseWorker] = [*self.callbacks]
-        if grpc_port is not None:
-            from .grpc_server import GrpcServer  # noqa: PLC0415
-
-            self.beside.insert(0, GrpcServer(self.runtime, host, grpc_port, token))
+        self._grpc = self._make_grpc(host, grpc_port, token)
+        workers = [*([self._grpc] if self._grpc else ()), *self.callbacks]
+        self._beside = Supervisor(workers, name="sidecar/beside")
 
     @property
     def grpc_port(self) -> int | None:
         """Where gRPC is served, once started; None without it."""
-        return next((each.port for each in self.beside if hasattr(each, "port")), None)
+        return self._grpc.port if self._grpc else None
 
     def start(self) -> None:
         """Take the ports, then serve and begin to call the apps.
@@ -72,30 +74,30 @@ class Sidecar(HttpServer):
             StartStopError: A port is taken or cannot be used.
         """
         super().start()
-        begun: list[BaseWorker] = []
         try:
-            for each in self.beside:
-                begun.append(each)
-                each.start()
+            self._beside.start()
         except BaseException:
-            self._end(begun, 5.0)
             super().stop(5.0)
             raise
+        self.runtime.ready = True
 
     def stop(self, timeout: float = 25.0) -> None:
         """Finish what the apps were called with, give back the rest, then end."""
         end = time.monotonic() + timeout
-        self._end(self.beside, timeout)
+        self.runtime.ready = False
+        self._beside.stop(timeout)
         for pubsub in self.pubsubs.values():
             pubsub.closing.set()
         super().stop(max(1.0, end - time.monotonic()))
         for pubsub in self.pubsubs.values():
             pubsub.close()
 
-    def _end(self, workers: Sequence[BaseWorker], timeout: float) -> None:
-        end = time.monotonic() + timeout
-        for each in reversed(workers):
-            each.stop(max(0.05, end - time.monotonic()))
+    def _make_grpc(self, host: str, port: int | None, token: str | None) -> GrpcServer | None:
+        if port is None:
+            return None
+        from .grpc_server import GrpcServer  # noqa: PLC0415
+
+        return GrpcServer(self.runtime, host, port, token)
 
     def _subscribed(self) -> list[Declared]:
         return [declared for each in self.callbacks for declared in each.declared]

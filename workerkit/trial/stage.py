@@ -66,7 +66,8 @@ def own_copy(project: Project, layout: Layout, stop: threading.Event) -> Iterato
     """A copy of *project* in a temporary folder, ended with the block; see `stage`."""
     _check_separable(project)
     with tempfile.TemporaryDirectory(prefix="workerkit-load-") as data:
-        ours = {"workerkit_data": data, "redis_url": None, "database_url": None}
+        ours = {"workerkit_data": data, "redis_url": None, "database_url": None,
+                "worker_transport": "sqlite"}  # fmt: skip
         environment = project.environment.model_copy(update=ours)
         with closing(Project.open(project.folder, environment)) as copy:
             for name in copy.file.services:
@@ -94,7 +95,7 @@ def parts(project: Project, layout: Layout) -> list[Part]:
 def _children(copy: Project, wanted: list[Part], data: str) -> Children:
     # Empty counts as unset: the copy has its own broker and databases.
     variables = {"WORKERKIT_DATA": data, "REDIS_URL": "", "DATABASE_URL": "",
-                 "PYTHONUNBUFFERED": "1"}  # fmt: skip
+                 "WORKER_TRANSPORT": "sqlite", "PYTHONUNBUFFERED": "1"}  # fmt: skip
     return Children(
         wanted, lambda name, text: None, lambda text: None, folder=copy.folder,
         environment=environment_with(**variables), host=copy.environment.worker_host,

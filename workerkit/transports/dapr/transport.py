@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from .callbacks import Callbacks
 from .client import SidecarClient
 from .hand import Hand
 from .inbound import Inbound, Status
+
+log = logging.getLogger("workerkit.dapr")
 
 PROBE = 2.0
 """Seconds between looks at a sidecar that hands out nothing."""
@@ -100,6 +103,19 @@ class DaprTransport:
         inbound.open()
         return DaprSubscription(self, inbound)
 
+    def check_app_id(self, service: str) -> None:
+        """Warn when who shares a stream's events with us is not *service* alone.
+
+        Raises:
+            StorageError: The sidecar does not answer.
+        """
+        app_id = self.client.metadata().get("id")
+        if self.options.receive == "stream" and app_id != service:
+            log.warning(
+                "the sidecar's app-id is not the service's name: all who have it share the events",
+                extra={"app_id": app_id, "service": service},
+            )
+
     def check(self) -> None:
         """Look at the sidecar, every few seconds; called while it hands out nothing.
 
@@ -146,6 +162,11 @@ class DaprTransport:
         """Up to *limit* entries behind *after*, as far as can be seen."""
         beneath = self.beneath
         return beneath.read(topic, after, limit) if beneath else []
+
+    def latest(self, topic: str, limit: int) -> list[Delivery]:
+        """The newest entries, oldest first, as far as can be seen."""
+        beneath = self.beneath
+        return beneath.latest(topic, limit) if beneath else []
 
     def last(self, topic: str) -> str:
         """The newest entry's name, as far as can be seen."""
