@@ -4,6 +4,7 @@ demo    the shop from end to end, then stays up; `-s demo -- --once` ends after 
 tests   lint, types, and every test that this machine can run; says what it left out
 wheel   build the wheel and try it in an environment that has never seen this folder
 bench   the benchmarks
+pictures  those in docs, of the page and of the terminal
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "virtualenv"
 PYPROJECT = ROOT / "pyproject.toml"
-PARALLEL = ("-n2", "--dist=worksteal")
+CONTAINERS = "tests/containers"
+PARALLEL = ("-n2", "--dist=worksteal", f"--ignore={CONTAINERS}")
 """Most tests wait for processes and servers: two at a time take half as long, on two cores too."""
 GROUPS = nox.project.load_toml(PYPROJECT)["dependency-groups"]
 
@@ -115,6 +117,9 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         steps += [("examples/shop", "mypy"), ("examples/shop", "pytest", "-q")]
     steps += [(".", "pytest", *(session.posargs or PARALLEL))]
+    if not session.posargs:
+        # The containers' names and ports are there once: never two tests at a time.
+        steps += [(".", "pytest", CONTAINERS)]
     failed = [" ".join(step[1:]) for step in steps if not passed(session, *step)]
     if failed:
         session.error(f"failed: {'; '.join(failed)}")
@@ -149,3 +154,10 @@ def bench(session: nox.Session) -> None:
     ended = ("tests.benchmarks.peers.crash", "--append=docs/benchmarks.md")
     for module in (("tests.benchmarks.engine",), peers, ended):
         session.run("python", "-m", *module, *session.posargs, interrupt_timeout=20)
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Make the pictures in docs anew; needs Chromium."""
+    install(session, "-e", ".[demo]", *GROUPS["test"])
+    session.run("python", "-m", "tests.pictures", interrupt_timeout=20)

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from tests.shops import free_port, until
 from tests.unit.test_chaos_verdict import evidence
 from tests.unit.test_load_report import RUN
@@ -41,6 +39,7 @@ MODES: dict[str, tuple[Mode, ...]] = {
 
 CONTAINER = """
   {service}-{mode}:
+    image: shop/{service}
     environment: {{ WORKER_MODE: {mode} }}
     cpus: 0.5
     mem_limit: 256m
@@ -50,9 +49,9 @@ CONTAINER = """
 DOCKER = """#!/bin/sh
 cd "$(dirname "$0")"
 [ -e "no-$1-$2" ] && exit 1
-case "$*" in
-*--images) echo shop/api ;;
-"compose ps"*) while read -r line; do echo "$line"; done < ps ;;
+case "$1 $2" in
+"compose ps") echo id ;;
+"inspect --format") while read -r line; do echo "$line"; done < ps ;;
 esac
 """
 """Answers as docker does when all is well; a file `no-WORD-WORD` beside it has it fail."""
@@ -208,9 +207,9 @@ class World:
 
     def _write_files(self) -> None:
         self._replace("workerkit.toml", lambda text: re.sub(
-            r"(?<== )\d{4}\b", lambda _: str(free_port()), text))  # fmt: skip
+            r"(?<== )\d{4,5}\b", lambda _: str(free_port()), text))  # fmt: skip
         ports = re.findall(r"(?<== )\d{4,5}\b", (self.folder / "workerkit.toml").read_text())
-        old = re.findall(r"(?<== )\d{4}\b", (SHOP / "workerkit.toml").read_text())
+        old = re.findall(r"(?<== )\d{4,5}\b", (SHOP / "workerkit.toml").read_text())
         for name in ("README.md", "pricing/README.md", "catalog/README.md", "warehouse/README.md",
                      "deploy/monitoring/prometheus.yml"):  # fmt: skip
             for before, after in zip(old, ports, strict=True):
@@ -227,8 +226,6 @@ class World:
             "docker-compose.yml": f"services:{compose}  redis: {{ image: redis }}\n",
             "Dockerfile": "FROM python:3.12-slim\nUSER 10001\nHEALTHCHECK CMD true\nCMD [\"x\"]\n",
             "docs/evaluations/warehouse.md": "# warehouse: separate its workers? NO\n\nNO.\n",
-            "deploy/monitoring/dashboard.json": orjson.dumps(
-                {"panels": [{"expr": "rate(worker_jobs_total[5m])"}]}).decode(),
         }  # fmt: skip
         for name, text in texts.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -245,9 +242,8 @@ class World:
 
     def _write_programs(self) -> None:
         self.bin.mkdir()
-        ps = [{"Service": f"{s}-{mode}", "State": "running", "Health": "healthy"}
-              for s, modes in MODES.items() for mode in modes]  # fmt: skip
-        (self.bin / "ps").write_text("".join(f"{orjson.dumps(each).decode()}\n" for each in ps))
+        names = [f"{service}-{mode}" for service, modes in MODES.items() for mode in modes]
+        (self.bin / "ps").write_text("".join(f"{name} running healthy\n" for name in names))
         for name in ("docker", "promtool"):
             (self.bin / name).write_text(DOCKER)
             (self.bin / name).chmod(0o755)

@@ -12,7 +12,7 @@ import pytest
 
 DEBIAN = "workerkit-test/debian"
 BASES = ("run", "build", "redis", "postgres")
-"""Stages of tests/data/bases/Dockerfile, each an image `workerkit-test/STAGE`."""
+"""Stages of tests/containers/bases/Dockerfile, each an image `workerkit-test/STAGE`."""
 
 UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man",
           "usr/share/locale", "usr/share/info", "var/log")  # fmt: skip
@@ -41,7 +41,7 @@ def base_images() -> dict[str, str]:
     if missing and not _has(DEBIAN):
         _import_debian()
     for stage in missing:
-        folder = Path(__file__).parent / "data" / "bases"
+        folder = Path(__file__).parent / "containers" / "bases"
         docker("build", "--quiet", "--target", stage, "--tag", images[stage], str(folder))
     return images
 
@@ -72,6 +72,8 @@ def _import_debian() -> None:
         # Where a proxy answers for the package index, this machine knows its certificate.
         if Path("/", CERTIFICATES).is_file():
             shutil.copyfile(Path("/", CERTIFICATES), root / CERTIFICATES)
+        # A container that is never started twice need not wait for the disk.
+        (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
         for path in UNUSED:
             for each in (root / path).iterdir():
                 shutil.rmtree(each) if each.is_dir() else each.unlink()

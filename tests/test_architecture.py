@@ -23,7 +23,7 @@ RULES = Rules(
         ["project", "app_port"],
         ["publisher", "process", "trigger"],
         ["story", "trail", "trial", "acceptance"],
-        ["testing"],
+        ["testing", "lookout"],
         ["cli"],
     ],
     # A mistyped name is answered alike for a setting and for a service.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,6 +175,12 @@ class Project:
     def ledger(self, name: str) -> SqlLedger:
         """The runs of service *name*'s jobs, in its database."""
         return SqlLedger(self.database(name), Outbox(name, self.store(name), self.transport))
+
+    def ledgers(self, jobs: Iterable[str]) -> dict[str, SqlLedger]:
+        """The ledgers of *jobs*' services, by service; without those that have no tables yet."""
+        services = sorted({job.partition("/")[0] for job in jobs})
+        upgraded = [name for name in services if table_version(self.database(name)) >= VERSION]
+        return {name: self.ledger(name) for name in upgraded}
 
     def service(self, name: str, mode: Mode = "all") -> Service:
         """Service *name* as its `wire` builds it for *mode*; built once.

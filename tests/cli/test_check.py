@@ -8,9 +8,8 @@ from tests.desk import edit
 
 COMPOSE = """\
 services:
-  orders-service: {image: acme}
-  orders-event-worker: {image: acme}
-  orders-cron-worker: {image: acme}
+  orders-service: { environment: { WORKER_MODE: "${API_MODE:-api}" } }
+  orders-worker: { environment: [WORKER_MODE=all] }
 """
 
 PROMETHEUS = """\
@@ -79,6 +78,11 @@ def test_a_mistyped_topic_is_found(project):
     assert wrong(project) == []
 
 
+def test_a_topic_that_is_not_the_one_that_was_asked_for_is_found(project):
+    project.change("orders/worker/event/order_placed.py", '"order.placed"', '"order.plced"')
+    assert wrong(project) == [("orders", "listens to 'order.plced', which nothing here publishes")]
+
+
 @pytest.mark.parametrize(
     ("path", "before", "after", "fact"),
     [
@@ -98,11 +102,13 @@ def test_what_cannot_work_is_found(project, path, before, after, fact):
 def test_processes_that_compose_and_prometheus_do_not_know_are_found(project):
     assert project.call("add", "service", "billing").code == 0
     assert wrong(project) == [
-        ("docker-compose.yml", "has no service billing-service"),
+        ("docker-compose.yml", "runs nothing for billing api"),
         ("deploy/monitoring/prometheus.yml", "scrapes nothing of billing api"),
     ]
     edit(
-        project.project / "docker-compose.yml", "services:\n", "services:\n  billing-service: {}\n"
+        project.project / "docker-compose.yml",
+        "services:\n",
+        "services:\n  billing-service: { command: [x, --mode=api] }\n",
     )
     edit(
         project.project / "deploy/monitoring/prometheus.yml",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+import typer
 
 from workerkit.acceptance.checklist import TOTAL
+from workerkit.acceptance.items import PERSONAL
+from workerkit.cli.app import app
 
 
 def test_what_is_open_is_shown_with_its_way_out(shop):
@@ -34,6 +38,26 @@ def test_json_has_every_item_and_the_code_that_a_requirement_asks_for(shop):
         "way_out": "workerkit checklist tick day5.approved --by NAME",
     }  # fmt: skip
     assert shop.call("checklist", "--require", "day9").code == 2
+
+
+def test_the_readme_knows_how_many_items_there_are():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"each of {TOTAL} items" in text
+    assert len(PERSONAL) == 4 and "Four items are for people" in text
+
+
+def test_every_way_out_that_is_a_command_of_ours_is_one(shop):
+    told = shop.call("checklist", "--json").json["checklist"]["days"]
+    ways = {item["way_out"] for day in told for item in day["items"]}
+    ours = [way.split()[1:] for way in ways if way.startswith("workerkit ")]
+    assert len(ours) > 15
+    for words in ours:
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        assert not hasattr(command, "commands") or words == [], words
+        options = {name for param in command.params for name in param.opts}
+        assert {word for word in words if word.startswith("-")} <= options
 
 
 def test_a_project_that_cannot_be_wired_has_a_checklist_all_the_same(shop):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.desk import ORDERS, edit
+from workerkit.operate.compose import read_compose
 
 CACHE = Path(__file__).parents[2] / "examples" / "shop" / ".mypy_cache"
 """Filled when the shop was checked: what a project imports takes mypy most of its time."""
@@ -20,9 +21,9 @@ CACHE = Path(__file__).parents[2] / "examples" / "shop" / ".mypy_cache"
 
 def test_a_new_project_has_what_was_asked_for(desk):
     answer = desk.call("new", "acme", *ORDERS)
-    assert (answer.code, answer.out.splitlines()[0]) == (0, "acme: 21 files. Go on with")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "acme: 28 files. Go on with")
     files = desk.files()
-    assert len(files) == 21
+    assert len(files) == 28
     assert 'topic = "order.placed"' in files["acme/orders/worker/event/order_placed.py"]
     assert 'schedule = "*/10 * * * *"' in files["acme/orders/worker/cron/summary.py"]
     assert "{{" not in "".join(files.values())
@@ -63,6 +64,30 @@ def test_on_a_terminal_it_asks_and_asks_again(desk):
     files = desk.files()
     assert "acme/orders/worker/event/order_placed.py" in files
     assert not [path for path in files if "/cron/" in path]
+
+
+def test_as_json_nothing_is_asked_and_what_was_written_is_told(desk):
+    made = desk.call("new", "acme", "--json", "--service", "orders", stdin="").json
+    written = [f"acme/{each['path']}" for each in made["changes"]]
+    assert sorted(written) == sorted(desk.files())
+    os.chdir(desk.project)
+    added = desk.call("add", "cron-job", "nightly", "--json", stdin="").json
+    assert {"path": "orders/wire.py", "change": "changed"} in added["changes"]
+    desk.change("orders/migrate.py", "Create our tables", "Make our tables")
+    migrate = desk.release(2) / "service/files/{{ service }}/migrate.py.jinja"
+    edit(migrate, "Create our tables", "Create the tables")
+    updated = desk.call("update", "--json", stdin="")
+    assert updated.code == 5
+    assert {"path": "orders/migrate.py", "change": "conflict"} in updated.json["changes"]
+
+
+def test_an_interrupted_question_writes_nothing(desk):
+    answer = desk.call("new", "acme", stdin="")
+    assert (answer.code, desk.files()) == (130, {})
+    desk.make()
+    before = desk.files()
+    assert desk.call("add", "service", "billing", stdin="").code == 130
+    assert desk.files() == before
 
 
 @pytest.mark.parametrize("name", ["my-app", "class", "json", "a", "Acme.2", "x" * 64])
@@ -208,6 +233,28 @@ def test_a_file_of_the_user_in_the_way_is_left_alone(desk):
     assert "orders/worker/cron/nightly.py is there already; nothing was written" in answer.err
 
 
+def test_containers_and_databases_are_added_too_unless_somebody_changed_them_there(desk):
+    desk.make()
+    desk.change("docker-compose.yml", "mem_limit: 256m", "mem_limit: 128m")
+    answer = desk.call("add", "service", "billing")
+    assert (answer.code, answer.err) == (0, "")
+    desk.change(
+        "deploy/postgres/databases.sql", "CREATE DATABASE billing;", "-- billing: elsewhere"
+    )
+    answer = desk.call("add", "service", "stock")
+    assert (answer.code, answer.out.splitlines()[-1]) == (
+        0, "deploy/postgres/databases.sql was changed where the new part belongs: put it in by hand"
+    )  # fmt: skip
+    compose = read_compose(desk.project / "docker-compose.yml", ["orders", "billing", "stock"])
+    assert [(each.service, each.mode, each.port, each.memory) for each in compose.containers] == [
+        ("orders", "api", 8001, "512m"), ("orders", "events", 8002, "512m"),
+        ("orders", "cron", 8003, "128m"), ("billing", "api", 8011, "512m"),
+        ("stock", "api", 8021, "512m"),
+    ]  # fmt: skip
+    sql = (desk.project / "deploy/postgres/databases.sql").read_text()
+    assert sql.splitlines()[1:] == ["CREATE DATABASE orders;", "-- billing: elsewhere"]
+
+
 def test_add_outside_of_a_project_says_how_to_make_one(desk):
     answer = desk.call("add", "service", "billing")
     assert (answer.code, "make one with `workerkit new NAME`" in answer.err) == (2, True)
@@ -216,23 +263,32 @@ def test_add_outside_of_a_project_says_how_to_make_one(desk):
     assert (answer.code, "it was not made with `workerkit new`" in answer.err) == (2, True)
 
 
-def test_a_disk_that_fills_up_leaves_the_project_as_it_was(desk, monkeypatch):
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (OSError(28, "No space left on device"), 3, "No space left on device; nothing changed"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_ends_an_add_halfway_leaves_the_project_as_it_was(
+    desk, monkeypatch, trouble, code, said
+):
     desk.make()
     before = desk.files()
     replace, written = os.replace, []
 
-    def fill_up(source, target):
-        if len(written) == 2:
-            written.append(None)
-            raise OSError(28, "No space left on device", str(target))
+    def fail_once(source, target):
         written.append(target)
+        if len(written) == 4:
+            raise trouble
         replace(source, target)
 
-    monkeypatch.setattr(os, "replace", fill_up)
+    monkeypatch.setattr(os, "replace", fail_once)
     answer = desk.call("add", "service", "billing")
-    assert (answer.code, len(answer.err.splitlines())) == (3, 1)
-    assert "No space left on device; nothing changed" in answer.err
+    assert (answer.code, len(answer.err.splitlines())) == (code, 1 if said else 0)
+    assert said in answer.err
     assert desk.files() == before
+    assert not (desk.project / "billing").exists()
 
 
 def test_update_brings_newer_templates_and_keeps_what_was_changed(desk):

@@ -224,6 +224,14 @@ def test_browsing_takes_nothing_and_goes_on_where_it_left_off(transport, subscri
     assert sorted(bodies(arrived(subscription, 3))) == ["a", "b", "c"]
 
 
+def test_the_latest_entries_are_those_at_the_end_in_their_order(transport):
+    transport.publish([*messages("other", topic="u"), *messages("a", "b", "c")])
+    assert bodies(transport.latest("t", 2)) == ["b", "c"]
+    assert transport.latest("t", 2)[-1].entry == transport.last("t")
+    assert transport.latest("t", 9) == transport.read("t", "", 9)
+    assert transport.latest("none", 9) == []
+
+
 def test_browsing_shows_an_entry_under_the_name_it_is_delivered_with(transport, subscription):
     transport.publish([*messages("other", topic="u"), *messages("a")])
     (seen,), (taken,) = transport.read("t", "", 10), subscription.receive(10, 0)

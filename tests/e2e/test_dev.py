@@ -71,7 +71,7 @@ class DevPlace(Place):
         self.write("workerkit.toml", TOML.format(**self.ports))
 
     def dev(self, *arguments: str, **variables: str) -> Started:
-        return self.start("dev", *arguments, **variables)
+        return self.start("dev", "--no-dashboard", *arguments, **variables)
 
     def ready(self, *arguments: str, **variables: str) -> Started:
         return self.dev(*arguments, **variables).says("ready after")

@@ -14,6 +14,7 @@ import pytest
 from workerkit.config.project_file import SmokeEntry
 from workerkit.cron.job import CronJob
 from workerkit.cron.worker import entries_of
+from workerkit.errors import ConfigurationError
 from workerkit.operate.smoke import METRICS, Check, Deployment, Verified, verify, watch
 from workerkit.operate.targets import Target, moved
 
@@ -178,6 +179,12 @@ def test_what_breaks_is_named_with_what_was_seen(world, fault, name, seen):
     assert len(broken) == 1 or fault is fail_api
 
 
+def test_a_number_that_was_there_before_proves_nothing(world, monkeypatch):
+    monkeypatch.setattr("secrets.randbelow", lambda most: 50)
+    world.stock, world.deaf = 150, True
+    assert "151 sent to shop api" in world.broken()["an event from end to end"]
+
+
 def test_a_slow_api_is_told_with_its_limit(world):
     slow = Deployment(world.targets, {}, {"shop": ["/price"]}, 1e-9, None)
     (p95,) = [check for check in verify(slow, lambda c: None) if check.name == "shop api: p95"]
@@ -231,10 +238,10 @@ def test_watching_goes_on_after_one_bad_look_and_tries_everything_at_its_end(wor
         looks.append(len(broken))
         world.all["status"] = "stopped" if len(looks) == 1 else "running"
 
-    found = watch(world.deployment(), 0.05, 0.02, threading.Event(), tell)
-    assert looks[:3] == [0, 1, 0]
+    found = watch(world.deployment(), 1.5, 0.05, threading.Event(), tell)
+    assert looks[:3] == [0, 1, 0] and not any(looks[3:])
     assert Verified(0.0, 0.0, (), found).result == "pass", found
-    assert found[0].name == "watched for 0.05 s" and len(found) == 8
+    assert found[0].name == "watched for 1.5 s" and len(found) == 8
 
 
 def test_watching_that_is_interrupted_proves_nothing(world):
@@ -245,5 +252,15 @@ def test_watching_that_is_interrupted_proves_nothing(world):
 
 def test_processes_elsewhere_are_asked_there():
     there = [Target("a", "api", "http://127.0.0.1:8001"), Target("a", "cron", "http://127.0.0.1:3")]
-    found = moved(there, "staging", ["a cron=https://other:9/"])
-    assert [target.url for target in found] == ["http://staging:8001", "https://other:9"]
+    found = moved(there, ["a cron=https://other:9/"])
+    assert [target.url for target in found] == ["http://127.0.0.1:8001", "https://other:9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a crn=http://x:1", "did you mean 'a cron'"), ("a cron", "must be NAME=http://HOST:PORT"),
+     ("a cron=x:1", "must be NAME=http://HOST:PORT")],
+)  # fmt: skip
+def test_an_address_that_cannot_be_meant_is_refused(text, said):
+    with pytest.raises(ConfigurationError, match=said):
+        moved([Target("a", "cron", "http://127.0.0.1:3")], [text])

@@ -8,7 +8,16 @@ import pytest
 from workerkit.config.project_file import ProjectFile
 from workerkit.errors import ConfigurationError
 from workerkit.operate.compose import find_compose, read_compose
-from workerkit.operate.deploy import compose_of, plan, rollback, targets, write_override
+from workerkit.operate.deploy import (
+    FIELDS,
+    Tool,
+    compose_of,
+    plan,
+    rollback,
+    targets,
+    write_override,
+    written,
+)
 
 COMPOSE = """
 x-worker: &worker
@@ -18,7 +27,7 @@ x-worker: &worker
 services:
   pricing-service:
     command: [python, -m, pricing.api]
-    environment: { WORKER_MODE: "${API_MODE:-api}", EMPTY: }
+    environment: { WORKER_MODE: "${API_MODE:-api}", EMPTY: , NEEDED: "${PASSWORD:?is missing}" }
     ports: ["${ADDRESS:-127.0.0.1}:18001:8001"]
   pricing-event-worker:
     <<: *worker
@@ -82,24 +91,42 @@ def test_limits_restarts_and_health_checks_are_read_in_every_form(compose):
 
 
 def test_processes_are_asked_where_compose_publishes_them(compose):
-    found = {each.name: each.url for each in targets(FILE, MODES, compose, inline=False)}
+    found = {
+        each.name: each.url for each in targets(FILE, MODES, compose, "127.0.0.1", inline=False)
+    }
     assert found == {
         "pricing api": "http://127.0.0.1:18001", "pricing events": "http://127.0.0.1:8002",
         "pricing cron": "http://127.0.0.1:18003", "warehouse api": "http://127.0.0.1:8021",
         "sidecar": "http://127.0.0.1:3500",
     }  # fmt: skip
-    inline = [each.name for each in targets(FILE, MODES, compose, inline=True)]
-    assert inline == ["pricing inline", "warehouse api", "sidecar"]
+    inline = targets(FILE, MODES, compose, "::1", inline=True)
+    assert [each.name for each in inline] == ["pricing inline", "warehouse api", "sidecar"]
+    assert inline[0].url == "http://[::1]:18001"
 
 
 def test_a_rollback_stops_every_worker_and_then_has_their_apis_do_the_work(compose, tmp_path):
-    stop, up = rollback(compose, tmp_path / "rollback.yml")
+    stop, up = rollback(compose, tmp_path / "rollback.yml", Tool())
     assert stop.shown == (
-        "docker compose -f docker-compose.yml stop -t 30 "
-        "pricing-event-worker pricing-event-workers pricing-cron-worker"
+        "docker compose stop -t 30 pricing-event-worker pricing-event-workers pricing-cron-worker"
     )
     assert up.words[-2:] == ("pricing-service", "pricing-old-api"), "the warehouse has no workers"
-    assert up.words[4:8] == ("-f", f"{tmp_path}/rollback.yml", "up", "-d")
+    assert up.shown.startswith(
+        f"docker compose -f docker-compose.yml -f {tmp_path}/rollback.yml up -d --no-deps "
+    )
+
+
+def test_a_rollback_keeps_what_the_projects_own_override_says(compose, tmp_path):
+    (tmp_path / "docker-compose.override.yml").write_text("services: {}")
+    _, up = rollback(compose, tmp_path / "rollback.yml", Tool(("docker-compose",), waits=False))
+    files = "-f docker-compose.yml -f docker-compose.override.yml -f"
+    assert up.shown.startswith(f"docker-compose {files} {tmp_path}/rollback.yml up -d ")
+
+
+def test_an_old_compose_is_not_asked_to_wait(compose):
+    sections = plan(compose, FILE, Tool(("docker-compose",), waits=False))
+    commands = [step.command for section in sections for step in section.steps]
+    assert "docker-compose up -d redis" in commands
+    assert not any("--wait" in command for command in commands)
 
 
 def test_the_override_wins_over_the_environment_and_over_a_flag(compose, tmp_path):
@@ -115,14 +142,24 @@ def test_the_override_wins_over_the_environment_and_over_a_flag(compose, tmp_pat
 
 
 def test_the_plan_starts_workers_before_the_apis_let_go(compose):
-    sections = {section.title: section.steps for section in plan(compose, FILE)}
+    sections = {section.title: section.steps for section in plan(compose, FILE, Tool())}
     assert list(sections) == ["Before", "Steps", "Verification", "Rollback", "Monitoring"]
     commands = [step.command for step in sections["Steps"]]
-    workers = "docker compose up -d --no-deps --wait pricing-event-worker pricing-cron-worker"
+    workers = "docker compose up -d --wait --no-deps pricing-event-worker pricing-cron-worker"
     assert commands.index(workers) < commands.index(
-        "docker compose up -d --no-deps --wait pricing-service pricing-old-api warehouse"
+        "docker compose up -d --wait --no-deps pricing-service pricing-old-api warehouse"
     )
     assert "docker compose up -d --wait redis" in commands
+
+
+def test_a_plan_is_written_with_fields_for_people_and_every_container(compose):
+    text = written(plan(compose, FILE, Tool()), "shop")
+    assert text.startswith(
+        "# shop: deployment of the workers\n\n## Fields\n\n| what | |\n|---|---|\n"
+    )
+    assert text.count("| |\n") == 1 + len(FIELDS)
+    assert "1. Build.\n" not in text and "2. Build.\n\n   ```\n   docker compose build\n" in text
+    assert all(each.name in text for each in compose.containers)
 
 
 @pytest.mark.parametrize(

@@ -19,18 +19,19 @@ def kept(scenario: str = "kill-worker", at: float = 10.0) -> Kept:
 
 def test_the_last_verdict_of_each_scenario_is_kept(tmp_path):
     verdicts = Verdicts(tmp_path)
-    for each in (kept(at=1.0), kept("lose-db"), kept(at=2.0)):
+    other = replace(kept(), service="other")
+    for each in (kept(at=1.0), kept("lose-db"), other, kept(at=2.0)):
         verdicts.save(each)
     found = verdicts.all()
-    assert sorted(found) == ["kill-worker", "lose-db"]
+    assert sorted(found) == [("kill-worker", "other"), ("kill-worker", "shop"), ("lose-db", "shop")]
     bare = replace(kept().verdict, faults=(), course=())
-    assert found["kill-worker"] == replace(kept(at=2.0), verdict=bare)
+    assert found["kill-worker", "shop"] == replace(kept(at=2.0), verdict=bare)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"scenario": "x"}', '{"verdict": 1}'])
 def test_a_file_that_is_no_verdict_counts_as_none(tmp_path, text):
     Verdicts(tmp_path).save(kept())
-    (tmp_path / "chaos" / "kill-worker.json").write_text(text)
+    (tmp_path / "chaos" / "kill-worker-shop.json").write_text(text)
     assert Verdicts(tmp_path).all() == {}
 
 

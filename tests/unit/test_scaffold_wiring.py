@@ -134,6 +134,20 @@ def test_a_file_that_names_no_modes_stays_as_it_is():
     assert with_mode(text, "a", "cron") == text
 
 
+def test_a_service_comes_behind_the_others_and_a_comment_stays_with_its_table():
+    text = 'name = "a"\n[services.x]\nwire = "x:wire"\n\n# ours\n# too\n[sidecar]\nport = 1\n'
+    after = with_service(text, ServiceAnswers(name="b", port=8001))
+    table = after[after.index("[services.b]") : after.index("# ours")]
+    assert after == text.replace("# ours", f"{table}# ours")
+    assert table.endswith("cron = 8003 }\n\n")
+
+
+def test_a_service_is_not_put_into_a_text_that_looks_like_a_table():
+    text = '[services.x]\nwire = """\n[sidecar]"""\n'
+    with pytest.raises(ConfigurationError, match=r"no room for \[services\.b\]"):
+        with_service(text, ServiceAnswers(name="b", port=8001))
+
+
 @pytest.mark.parametrize("text", ["[services.b]\nx = 1\n", "services = {}\n", "x = \n"])
 def test_a_service_that_cannot_be_put_in_is_one_line(text):
     with pytest.raises(ConfigurationError, match=r"^workerkit\.toml"):

@@ -17,6 +17,7 @@ from ..core.user_code import where_it_failed
 from ..errors import ConfigurationError, StorageError, WorkerkitError
 from ..loadtest.run import Run, Runs, read
 from ..operate.compose import Compose, find_compose, read_compose, read_yaml
+from ..operate.deploy import Tool, find_tool
 from ..operate.smoke import Verified
 from ..operate.status import ProcessStatus, look
 from ..operate.ticks import Tick, read_ticks
@@ -93,8 +94,8 @@ class Evidence:
         return self.project.code()
 
     @cached_property
-    def verdicts(self) -> dict[str, Kept]:
-        """The last verdict of each chaos scenario."""
+    def verdicts(self) -> dict[tuple[str, str], Kept]:
+        """The last verdict of each chaos scenario on each service."""
         return Verdicts(self.project.data).all()
 
     @cached_property
@@ -187,19 +188,22 @@ class Evidence:
         """Why docker compose cannot be asked here; empty when it can."""
         if shutil.which("docker") is None:
             return "docker is not installed on this machine"
-        for words, without in (
-            (("docker", "info"), "no Docker daemon answers on this machine"),
-            (("docker", "compose", "version"), "docker has no compose on this machine"),
-        ):
-            if self.output(*words) is None:
-                return without
+        if self.output("docker", "info") is None:
+            return "no Docker daemon answers on this machine"
+        if self.output(*self.tool.words, "version") is None:
+            return "docker has no compose on this machine"
         return ""
 
-    def output(self, *words: str, folder: Path | None = None) -> str | None:
+    @cached_property
+    def tool(self) -> Tool:
+        """What reads compose files here."""
+        return find_tool()
+
+    def output(self, *words: str) -> str | None:
         """What a command prints; None when it fails, or takes too long."""
         try:
             done = subprocess.run(
-                words, cwd=folder or self.folder, capture_output=True, text=True,
+                words, cwd=self.folder, capture_output=True, text=True,
                 timeout=DOCKER_TIMEOUT, check=False,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired):

@@ -8,19 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..core.parts import reachable
 from ..errors import ConfigurationError, Unreachable
 from ..loadtest.paths import offered
 from ..loadtest.target import resolve
 from ..loadtest.thresholds import threshold
 from ..operate.compose import find_compose, read_compose
 from ..operate.deploy import targets
-from ..operate.smoke import Check, Deployment, Verified, verify, watch
+from ..operate.smoke import Check, Deployment, Verified, ready, verify, watch
 from ..operate.targets import Target, moved
 from ..operate.verified import Occasion, save
 from ..project import Project
 
 P95 = 0.15
 """Seconds below which an API's p95 must be when the project file says nothing else."""
+
+STARTING = 90.0
+"""Seconds that processes get to be ready."""
 
 LOOK = 5.0
 """Seconds between looks while a deployment is watched."""
@@ -47,8 +51,8 @@ def deployment(project: Project, place: Place) -> Deployment:
     path = find_compose(project.folder)
     compose = read_compose(path, list(project.file.services)) if path else None
     modes = {name: project.modes(name) for name in project.file.services}
-    there = targets(project.file, modes, compose, inline=place.inline)
-    there = moved(there, place.host, place.urls)
+    host = place.host or reachable(project.environment.worker_host)
+    there = moved(targets(project.file, modes, compose, host, inline=place.inline), place.urls)
     asked = {t.service: _paths(project, t) for t in there if t.mode in ("api", "inline")}
     return Deployment(there, project.jobs(), asked, _p95(project), project.file.smoke)
 
@@ -56,8 +60,11 @@ def deployment(project: Project, place: Place) -> Deployment:
 def verified(
     project: Project, place: Place, tell: Callable[[Check], object], occasion: Occasion = "verify"
 ) -> Verified:
-    """Try everything once; the outcome is kept."""
+    """Try everything once; the outcome is kept. After a rollback the APIs get time to start."""
     wanted = deployment(project, place)
+    if occasion == "rollback":
+        ready(wanted, STARTING)
+        wanted = deployment(project, place)
     at = time.time()
     return _kept(project, occasion, wanted, at, verify(wanted, tell))
 

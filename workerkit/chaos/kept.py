@@ -1,4 +1,4 @@
-"""The latest verdict of each scenario, kept in the project's data folder."""
+"""The latest verdict of each scenario on each service, kept in the project's data folder."""
 
 from __future__ import annotations
 
@@ -28,35 +28,37 @@ class Kept:
 
 
 class Verdicts:
-    """One file for each scenario, which the next run of it replaces."""
+    """One file for each scenario and service, which the next run of it replaces."""
 
     def __init__(self, data: Path) -> None:
         self.folder = data / FOLDER
 
     def save(self, kept: Kept) -> None:
-        """Keep it in place of what there was of its scenario.
+        """Keep it in place of what there was of its scenario on its service.
 
         Raises:
             StartStopError: The folder cannot be written.
         """
         short = replace(kept, verdict=replace(kept.verdict, faults=(), course=()))
-        whole = self.folder / f".{kept.scenario}.part"
+        name = f"{kept.scenario}-{kept.service}"
+        whole = self.folder / f".{name}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             whole.write_bytes(orjson.dumps(asdict(short)))
-            whole.replace(self.folder / f"{kept.scenario}.json")
+            whole.replace(self.folder / f"{name}.json")
         except OSError as error:
             raise StartStopError(f"cannot write to {self.folder}: {error.strerror}") from None
 
-    def all(self) -> dict[str, Kept]:
-        """By scenario; files that cannot be read are left out: the scenario can be played again."""
+    def all(self) -> dict[tuple[str, str], Kept]:
+        """By scenario and service; one that cannot be read counts as never played."""
         found = {}
         for path in sorted(self.folder.glob("*.json")):
             try:
                 told: dict[str, Any] = orjson.loads(path.read_bytes())
                 verdict = {**told["verdict"], "reasons": tuple(told["verdict"]["reasons"])}
                 verdict |= {"faults": (), "course": ()}
-                found[path.stem] = Kept(**{**told, "verdict": Verdict(**verdict)})
+                kept = Kept(**{**told, "verdict": Verdict(**verdict)})
+                found[kept.scenario, kept.service] = kept
             except (OSError, KeyError, TypeError, ValueError):
                 continue
         return found

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.owner import is_gone, this_process
-from ..errors import StartStopError
+from ..errors import StartStopError, WorkerkitError
+from .containers import remove_left
 
 PREFIX = "workerkit-chaos-"
 
@@ -40,15 +41,24 @@ def own_folder() -> Iterator[Path]:
 def clean_up() -> list[Path]:
     """Remove the folders of runs that were killed; which they were.
 
-    Their processes have ended with them. What they had on servers goes when
-    the next run makes a database there.
+    Their processes have ended with them, but for containers that were paused.
+    What they had on servers goes when the next run makes a database there.
     """
     removed = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if _is_left(folder):
+        if _is_left(folder) and _has_no_container(folder):
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder)
     return removed
+
+
+def _has_no_container(folder: Path) -> bool:
+    """After removing those that are left; without an engine they wait for the next time."""
+    try:
+        remove_left(folder)
+    except WorkerkitError:
+        return False
+    return True
 
 
 def _is_left(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from . import (
     check,
     checklist,
     cron,
+    dashboard,
     db,
     demo,
     deploy,
@@ -107,11 +108,14 @@ def dev(
     sidecar: Annotated[
         bool, typer.Option("--sidecar/--no-sidecar", help="With Dapr's publish API.")
     ] = True,
+    page: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="With the page that shows it all.")
+    ] = True,
 ) -> None:
     """Run the whole project, and again after each change. Example: workerkit dev --no-sidecar"""
     from .dev import dev  # noqa: PLC0415
 
-    raise typer.Exit(dev(Path.cwd(), reload=reload, sidecar=sidecar))
+    raise typer.Exit(dev(Path.cwd(), reload=reload, sidecar=sidecar, page=page))
 
 
 @app.command()
@@ -145,6 +149,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(cron.app, name="cron")
 app.command()(status.status)
 app.command()(top.top)
+app.command()(dashboard.dashboard)
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,10 @@ Rate = Annotated[float, typer.Option(min=1.0, max=5000.0, help="Events a second.
 Quick = Annotated[bool, typer.Option("--quick", help="Shorter phases before and after.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Keep = Annotated[Path | None, typer.Option(help="Folder for journal.json, junit.xml, report.html.")]
+Target = Annotated[
+    Literal["here", "compose"],
+    typer.Option(help="Processes of this machine, or containers as the compose file has them."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 Command = Callable[..., None]
@@ -47,6 +51,7 @@ def _command(names: tuple[str, ...]) -> Command:
         rate: Rate = 100.0,
         quick: Quick = False,
         keep: Keep = None,
+        target: Target = "here",
         dry_run: DryRun = False,
         as_json: AsJson = False,
     ) -> None:
@@ -54,7 +59,9 @@ def _command(names: tuple[str, ...]) -> Command:
         from .chaos_run import Request, run  # noqa: PLC0415
 
         load = LoadOf(topic, rate, quick)
-        raise typer.Exit(run(Request(names, service, load, keep, dry_run, as_json), Path.cwd()))
+        in_containers = target == "compose"
+        request = Request(names, service, load, keep, dry_run, as_json, None, in_containers)
+        raise typer.Exit(run(request, Path.cwd()))
 
     return play
 
@@ -67,6 +74,7 @@ def random_(
     topic: Topic = None,
     rate: Rate = 100.0,
     keep: Keep = None,
+    target: Target = "here",
     as_json: AsJson = False,
 ) -> None:
     """One fault after another, drawn by lot. Example: workerkit chaos random --for 10m --seed 7"""
@@ -80,10 +88,9 @@ def random_(
 
     drawn = Drawn(seconds(lasting, "--for"), randrange(10**6) if seed is None else seed)
     show.warning(f"the same again: --for {lasting} --seed {drawn.seed}")
-    load = LoadOf(topic, rate)
-    raise typer.Exit(
-        run(Request(("random",), service, load, keep, False, as_json, drawn), Path.cwd())
-    )
+    load, in_containers = LoadOf(topic, rate), target == "compose"
+    request = Request(("random",), service, load, keep, False, as_json, drawn, in_containers)
+    raise typer.Exit(run(request, Path.cwd()))
 
 
 for _one in SCENARIOS:

@@ -20,7 +20,7 @@ EXIT_CODES = {"pass": 0, "fail": 5, "not proven": 6}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The flags; *drawn* for `random` alone."""
+    """The flags; *drawn* for `random` alone, *containers* for `--target compose`."""
 
     scenarios: tuple[str, ...]
     service: str | None
@@ -29,6 +29,7 @@ class Request:
     dry_run: bool
     as_json: bool
     drawn: Drawn | None = None
+    containers: bool = False
 
 
 def run(request: Request, folder: Path) -> int:
@@ -59,13 +60,16 @@ def tell_of(left: Sequence[Path]) -> None:
 def _play(name: str, request: Request, folder: Path) -> Played | None:
     """None when there was nothing to play: a dry run, or one of many that does not fit here."""
     scenario = scenario_of(name)
-    with opened_place(folder, scenario.mode, request.service) as place:
+    with opened_place(
+        folder, scenario.mode, request.service, containers=request.containers
+    ) as place:
         problem = place.unfit(scenario)
         if problem and len(request.scenarios) == 1:
             raise ConfigurationError(problem)
         if problem or request.dry_run:
             if not request.as_json:
-                does = f"{name}: {scenario.words} On {place.service}"
+                where = " in containers" if place.images else ""
+                does = f"{name}: {scenario.words} On {place.service}{where}"
                 show.note(f"left out: {problem}" if problem else does)
             return None
         with show_chaos.live(name, quiet=request.as_json) as tell:

@@ -27,12 +27,12 @@ def list_(
 
     from ..operate.jobs import describe_jobs  # noqa: PLC0415
     from . import show  # noqa: PLC0415
-    from .opened import ledgers, opened  # noqa: PLC0415
+    from .opened import opened  # noqa: PLC0415
     from .show_jobs import show_jobs  # noqa: PLC0415
 
     with opened() as project:
         entries = project.jobs(service)
-        jobs = describe_jobs(entries, ledgers(project, entries), time.time())
+        jobs = describe_jobs(entries, project.ledgers(entries), time.time())
     if as_json:
         return show.json(jobs)
     return show_jobs(jobs)
@@ -50,11 +50,11 @@ def next_(
 
     from ..operate.jobs import find_job, next_times, read_moment  # noqa: PLC0415
     from . import show  # noqa: PLC0415
-    from .opened import ledgers, opened  # noqa: PLC0415
+    from .opened import opened  # noqa: PLC0415
 
     with opened() as project:
         entry = find_job(project.jobs(), name)
-        rows = [ledger.rows() for ledger in ledgers(project, [entry.name]).values()]
+        rows = [ledger.rows() for ledger in project.ledgers([entry.name]).values()]
     start = read_moment(after, entry, "--from") if after else datetime.now(UTC)
     row = rows[0].get(entry.name) if rows else None
     times = [moment.isoformat() for moment in next_times(entry, row, start, count)]
@@ -88,13 +88,13 @@ def history(
     """Show how a job ran, the latest first. Example: workerkit cron history price_sync"""
     from ..operate.jobs import find_job  # noqa: PLC0415
     from . import show  # noqa: PLC0415
-    from .opened import ledgers, opened  # noqa: PLC0415
+    from .opened import opened  # noqa: PLC0415
     from .show_jobs import show_runs  # noqa: PLC0415
 
     runs: list[Run] = []
     with opened() as project:
         entry = find_job(project.jobs(), name)
-        for ledger in ledgers(project, [entry.name]).values():
+        for ledger in project.ledgers([entry.name]).values():
             runs.extend(ledger.history(entry.name, limit))
     if as_json:
         return show.json(runs)

@@ -25,16 +25,27 @@ Inline = Annotated[bool, typer.Option("--inline", help="The APIs have taken thei
 
 
 @app.command()
-def plan(as_json: AsJson = False) -> None:
+def plan(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write docs/WORKERS_DEPLOYMENT_PLAN.md.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Print the steps, with the names of this project. Example: workerkit deploy plan"""
     from ..operate import deploy  # noqa: PLC0415
+    from ..operate.progress import write  # noqa: PLC0415
     from . import show, show_deploy  # noqa: PLC0415
     from .opened import opened  # noqa: PLC0415
 
     with opened() as project:
         compose = deploy.compose_of(project.folder, project.file)
         deploy.write_override(compose, project.data / deploy.OVERRIDE)
-        sections = deploy.plan(compose, project.file)
+        sections = deploy.plan(compose, project.file, deploy.find_tool())
+        if markdown:
+            write(
+                project.folder / deploy.DOCUMENT, deploy.written(sections, project.file.name), "x"
+            )
+            return show.note(f"written: {deploy.DOCUMENT}; fill in its fields")
     if as_json:
         return show.json(sections)
     return show_deploy.plan(sections)
@@ -75,7 +86,7 @@ def rollback(
         compose = deploy.compose_of(project.folder, project.file)
         override = project.data / deploy.OVERRIDE
         deploy.write_override(compose, override)
-        for order in deploy.rollback(compose, override):
+        for order in deploy.rollback(compose, override, deploy.find_tool()):
             _agree(order, yes)
             deploy.carry_out(order, project.folder)
         place = Place(host, url or [], inline=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,19 +38,6 @@ def databases(project: Project, service: str | None = None) -> dict[str, Databas
     """The databases of *service*, or of every service, by the service's name."""
     names = [project.check(service)] if service else list(project.file.services)
     return {name: project.database(name) for name in names}
-
-
-def ledgers(project: Project, jobs: Iterable[str]) -> dict[str, SqlLedger]:
-    """The ledgers of the services of *jobs*, by service; without those that have no tables yet."""
-    from ..storage.database import VERSION  # noqa: PLC0415
-    from ..storage.inspection import table_version  # noqa: PLC0415
-
-    services = {job.partition("/")[0] for job in jobs}
-    return {
-        name: project.ledger(name)
-        for name in sorted(services)
-        if table_version(project.database(name)) >= VERSION
-    }
 
 
 @contextmanager

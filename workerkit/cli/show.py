@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,9 @@ _COLOURS = {
     "duplicate": "cyan", "foreign": "magenta",
     "fail": "red", "dead": "red", "stopped": "red", "failed": "red",
 }  # fmt: skip
+
+
+_DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,13 @@ def lines(rows: Sequence[str]) -> None:
         console.print(text, no_wrap=True, overflow="ellipsis")
     else:
         console.print(text, soft_wrap=True)
+
+
+def diff(rows: Iterable[str]) -> None:
+    """Lines of a unified diff, whole."""
+    console = _console(sys.stdout)
+    for row in rows:
+        console.print(Text(plain(row), style=_DIFF.get(row[:1], "")), soft_wrap=True)
 
 
 def finding(level: str, name: str, fact: str, way_out: str, width: int = 24) -> None:

@@ -15,7 +15,7 @@ from ..project import Project
 from ..trigger import trigger
 from . import show, show_top
 from .keys import keys
-from .opened import databases, ledgers, opened
+from .opened import databases, opened
 
 FIRST = 0.5
 """Seconds between the two looks that a table in a pipe is made of."""
@@ -91,6 +91,6 @@ def _look(project: Project) -> Status:
 def _jobs(project: Project) -> Sequence[Job]:
     entries = project.jobs()
     try:
-        return describe_jobs(entries, ledgers(project, entries), time.time(), 1)
+        return describe_jobs(entries, project.ledgers(entries), time.time(), 1)
     except StorageError:
         return describe_jobs(entries, {}, time.time(), 1)

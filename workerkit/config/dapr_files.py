@@ -89,11 +89,10 @@ def read_documents(folder: Path) -> list[Document]:
         ConfigurationError: A file cannot be read, or is no YAML; or PyYAML is missing.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
-    return [Document(file, top) for file in files for top in read_yaml(file)]
+    return [Document(file, top) for file in files for top in _read(file)]
 
 
-def read_yaml(file: Path) -> Iterator[Value]:
-    """Every document in *file*; raises as `read_documents`."""
+def _read(file: Path) -> Iterator[Value]:
     try:
         import yaml  # noqa: PLC0415
     except ModuleNotFoundError:

@@ -50,6 +50,12 @@ class SidecarEntry(_Strict):
     pubsub: str = "pubsub"
 
 
+class DashboardEntry(_Strict):
+    """The page of `workerkit dev` and `workerkit dashboard`."""
+
+    port: Port = 8080
+
+
 class DaprEntry(_Strict):
     """How events come from a Dapr sidecar: it calls us over HTTP, or we hold a gRPC stream."""
 
@@ -120,6 +126,7 @@ class ProjectFile(_Strict):
     data: str = ".workerkit"
     lease: Annotated[float, Field(gt=0)] = 30.0
     sidecar: SidecarEntry = SidecarEntry()
+    dashboard: DashboardEntry = DashboardEntry()
     dapr: DaprEntry = DaprEntry()
     loadtest: LoadtestEntry = LoadtestEntry()
     smoke: SmokeEntry | None = None

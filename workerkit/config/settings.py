@@ -47,6 +47,7 @@ class Environment(BaseSettings):
     """Text: Kubernetes sets APP_PORT to a URL where some service is called "app"."""
     app_api_token: str | None = None
     workerkit_data: str | None = None
+    workerkit_dashboard_token: str | None = None
     workerkit_probe: str | None = None
     """Set by chaos runs for their processes, see `chaos.probe`."""
 

@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from .loading import home_of
+
 
 def source_files(folder: Path, references: Iterable[str]) -> list[Path]:
     """The Python files of the packages in *folder* that *references* (`a.b:c`) lead to, sorted."""
     found: set[Path] = set()
     for reference in references:
-        home = folder / reference.partition(":")[0].partition(".")[0]
+        home = home_of(reference, folder)
         found.update(home.rglob("*.py") if home.is_dir() else [home.with_suffix(".py")])
     return sorted(path for path in found if path.is_file())
 

@@ -45,17 +45,8 @@ def example_payload(model: Any) -> Any:
     Raises:
         ConfigurationError: None could be made; says which field the model refused.
     """
-    name = getattr(model, "__name__", str(model))
-    if model is Any or model is object:
-        raise ConfigurationError("the worker takes any payload, so there is no example of it")
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(model)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            schema = adapter.json_schema(by_alias=True, mode="validation")
-    except (PydanticUserError, TypeError, AttributeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigurationError(f"no example of {name} can be made: {reason}") from None
+    schema = payload_schema(model)
+    name, adapter = _name(model), TypeAdapter[Any](model)
     refused = ""
     for style in _STYLES:
         example = _Maker(schema, style).make(schema, "value", 0)
@@ -68,6 +59,27 @@ def example_payload(model: Any) -> Any:
         else:
             return example
     raise ConfigurationError(f"no example of {name} can be made: it refuses {refused}")
+
+
+def payload_schema(model: Any) -> dict[str, Any]:
+    """The JSON schema of *model* (draft 2020-12), by the names of the wire.
+
+    Raises:
+        ConfigurationError: It takes anything, or has none.
+    """
+    if model is Any or model is object:
+        raise ConfigurationError("the worker takes any payload, so there is no example of it")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return TypeAdapter[Any](model).json_schema(by_alias=True, mode="validation")
+    except (PydanticUserError, TypeError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(f"no example of {_name(model)} can be made: {reason}") from None
+
+
+def _name(model: Any) -> str:
+    return getattr(model, "__name__", str(model))
 
 
 class _Maker:

@@ -107,6 +107,9 @@ class Browser(Protocol):
         Their `count` is 0: nobody was handed them here.
         """
 
+    def latest(self, topic: str, limit: int) -> list[Delivery]:
+        """The newest entries, *limit* at most, oldest first; as `read` gives them."""
+
     def last(self, topic: str) -> str:
         """The newest entry's name, to `read` what comes after it; "" when there is none."""
 

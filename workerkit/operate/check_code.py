@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ..config.answers import ANSWERS, read_answers
 from .finding import Check
 
 BASES = frozenset({"EventWorker", "CronJob"})
@@ -45,22 +46,33 @@ def find_loose_topics(folder: Path, homes: Sequence[Path], heard: Mapping[str, s
 
     *heard* has the service of each topic that is listened to. Published is
     what stands in a call of `publish` as text. Topics of other systems are in
-    neither; so a pair is told only if nothing else is known of both.
+    neither; so a topic is told only beside one that is like it, and that is
+    published, or was when the project was made, and that nobody listens to.
+
+    Raises:
+        ConfigurationError: The answers cannot be read.
     """
-    said = dict(_published(homes))
+    published = dict(_published(folder, homes))
+    said = {**_answered(folder), **published}
     loose = sorted(said.keys() - heard.keys())
     checks = []
-    for topic in sorted(heard.keys() - said.keys()):
+    for topic in sorted(heard.keys() - published.keys()):
         for near in difflib.get_close_matches(topic, loose, n=1, cutoff=ALIKE):
-            path, line = said[near]
             fact = f"listens to {topic!r}, which nothing here publishes"
-            place = f"{_below(path, folder)}:{line}"
-            way_out = f"{place} publishes {near!r}, to which nobody listens: one is mistyped"
+            way_out = f"{said[near]} has {near!r}, to which nobody listens: one is mistyped"
             checks.append(Check(heard[topic], "fail", fact, way_out))
     return checks
 
 
-def _published(homes: Sequence[Path]) -> Iterator[tuple[str, tuple[Path, int]]]:
+def _answered(folder: Path) -> dict[str, str]:
+    """The topics that the project was made for, with the place where that is said."""
+    answers = read_answers(folder)
+    services = answers.services if answers is not None else ()
+    return {each.topic: ANSWERS for service in services for each in service.events}
+
+
+def _published(folder: Path, homes: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Topics, with file and line."""
     for home in homes:
         for path, tree in _sources(home):
             for node in ast.walk(tree):
@@ -72,7 +84,7 @@ def _published(homes: Sequence[Path]) -> Iterator[tuple[str, tuple[Path, int]]]:
                     and isinstance(node.args[0], ast.Constant)
                     and isinstance(node.args[0].value, str)
                 ):
-                    yield node.args[0].value, (path, node.lineno)
+                    yield node.args[0].value, f"{_below(path, folder)}:{node.lineno}"
 
 
 def _sources(home: Path) -> Iterator[tuple[Path, ast.Module]]:

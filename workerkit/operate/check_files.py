@@ -1,19 +1,19 @@
-"""Whether a project's compose file and its monitoring name every process that it has."""
+"""Whether a project's compose file and its monitoring know every process that it has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from ..config.dapr_files import Value, read_yaml
 from ..errors import ConfigurationError
+from .compose import find_compose, read_compose, read_yaml
 from .finding import Check
 
-COMPOSE = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 PROMETHEUS = "deploy/monitoring/prometheus.yml"
 
-IN_COMPOSE = {"api": "service", "events": "event-worker", "cron": "cron-worker"}
-"""How the services of a compose file end, by mode: `pricing-event-worker`."""
+TOGETHER = {"all": ("events", "cron"), "inline": ("api", "events", "cron")}
+"""What a container does whose mode is of more than one kind."""
 
 Ports = Mapping[str, Mapping[str, int]]
 """The port of each mode that a service has, by service."""
@@ -21,21 +21,26 @@ Ports = Mapping[str, Mapping[str, int]]
 
 def find_missing_in_compose(folder: Path, services: Ports) -> list[Check]:
     """Processes that the compose file, when there is one, does not start."""
-    file = next((folder / name for name in COMPOSE if (folder / name).is_file()), None)
+    file = find_compose(folder)
     if file is None:
         return []
     try:
-        there = {name for top in read_yaml(file) for name in (top.get("services") or top).fields()}
+        containers = read_compose(file, list(services)).containers
     except ConfigurationError as error:
-        return [Check(file.name, "fail", str(error))]
+        return [Check(file.name, "fail", str(error), "mend it, or remove it")]
+    there = {
+        (each.service, mode)
+        for each in containers
+        for mode in TOGETHER.get(each.mode, (each.mode,))
+    }
     return [
         Check(
-            file.name, "fail", f"has no service {name}-{IN_COMPOSE[mode]}",
-            f"run {name} there with WORKER_MODE={mode}",
+            file.name, "fail", f"runs nothing for {name} {mode}",
+            f"add a container whose name begins with {name}, with WORKER_MODE={mode}",
         )
         for name, ports in services.items()
         for mode in ports
-        if f"{name}-{IN_COMPOSE[mode]}" not in there
+        if (name, mode) not in there
     ]  # fmt: skip
 
 
@@ -48,16 +53,16 @@ def find_missing_in_monitoring(folder: Path, services: Ports) -> list[Check]:
     if not file.is_file():
         return []
     try:
-        jobs = [job for top in read_yaml(file) for job in _items(top, "scrape_configs")]
+        jobs = list(_members(read_yaml(file), "scrape_configs"))
     except ConfigurationError as error:
-        return [Check(PROMETHEUS, "fail", str(error))]
-    if any(name.endswith("_sd_configs") for job in jobs for name in job.fields()):
+        return [Check(PROMETHEUS, "fail", str(error), "mend it, or remove it")]
+    if any(str(name).endswith("_sd_configs") for job in jobs for name in job):
         return []
     scraped = {
-        str(target.content).rpartition(":")[2]
+        str(target).rpartition(":")[2]
         for job in jobs
-        for group in _items(job, "static_configs")
-        for target in _items(group, "targets")
+        for group in _members(job, "static_configs")
+        for target in group.get("targets") or ()
     }
     return [
         Check(
@@ -70,6 +75,9 @@ def find_missing_in_monitoring(folder: Path, services: Ports) -> list[Check]:
     ]  # fmt: skip
 
 
-def _items(value: Value, name: str) -> Iterator[Value]:
-    found = value.get(name)
-    yield from found.items() if found is not None else ()
+def _members(value: Any, name: str) -> Iterator[dict[Any, Any]]:
+    """The mappings in the list *name* of *value*; none of anything else."""
+    found = value.get(name) if isinstance(value, dict) else None
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict):
+            yield each

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ..errors import ConfigurationError
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -16,22 +18,23 @@ NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.y
 
 MODES = ("api", "events", "cron", "all", "inline")
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?[-?+]([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
     """A service of the compose file that runs *service* in *mode*.
 
-    `port` is where this machine reaches it, None when none is published;
-    `cpus` and `memory` are its limits as written, empty without; `profiles`
-    are those that must be asked for.
+    `port` is where this machine reaches it, None when none is published; `image` is
+    empty when compose names it; `cpus` and `memory` are its limits as written, empty
+    without; `profiles` are those that must be asked for.
     """
 
     name: str
     service: str
     mode: str
     port: int | None
+    image: str
     cpus: str
     memory: str
     restart: str
@@ -51,6 +54,13 @@ class Compose:
     containers: tuple[Container, ...]
     others: tuple[str, ...]
 
+    @property
+    def files(self) -> list[str]:
+        """What docker compose reads by itself: the file, and the override beside it."""
+        overrides = [name.replace(".y", ".override.y") for name in NAMES]
+        there = [name for name in overrides if (self.file.parent / name).is_file()]
+        return [self.file.name, *there[:1]]
+
     def of(self, *modes: str) -> list[Container]:
         """Those that run in one of *modes*."""
         return [each for each in self.containers if each.mode in modes]
@@ -65,17 +75,13 @@ def read_yaml(path: Path) -> Any:
     """The first document in *path*.
 
     Raises:
-        ConfigurationError: It cannot be read, or is no YAML; or PyYAML is missing.
+        ConfigurationError: It cannot be read, or is no YAML.
     """
     try:
-        import yaml  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            f"{path.name}: PyYAML is not installed: pip install pyyaml"
-        ) from None
-    try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path.name}: {(error.strerror or '').lower()}") from None
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path.name}: {error}") from None
     except yaml.YAMLError as error:
         problem = str(getattr(error, "problem", None) or error)
@@ -115,6 +121,7 @@ def _container(name: str, entry: Mapping[str, Any], services: Sequence[str]) -> 
     return Container(
         name=name, service=service, mode=mode,
         port=_port(entry.get("ports") or ()),
+        image=_plain(entry.get("image", "")),
         cpus=limits.get("cpus", ""), memory=limits.get("memory", ""),
         restart=_plain(entry.get("restart", "")),
         health_checked=not (entry.get("healthcheck") or {}).get("disable", False)
@@ -176,4 +183,4 @@ def _published(text: str) -> str:
 
 def _plain(value: Any) -> str:
     """As text, with each `${NAME:-default}` its default: what this shell sets is not asked."""
-    return _VARIABLE.sub(lambda found: found[2] or "", str(value))
+    return _VARIABLE.sub(lambda found: found[1] or "", str(value))

@@ -13,13 +13,23 @@ import orjson
 from ..config.project_file import ProjectFile
 from ..errors import ConfigurationError, StartStopError, Unreachable
 from .compose import NAMES, Compose, Container, find_compose, read_compose
-from .targets import Target
+from .targets import Target, url
 
 GRACE = 30
 """Seconds that containers get to end: a worker takes 25 to finish what it has begun."""
 
 OVERRIDE = "rollback.yml"
 """Below the project's data folder: what has the APIs run inline."""
+
+DOCUMENT = Path("docs/WORKERS_DEPLOYMENT_PLAN.md")
+"""Where a project has its plan, written down."""
+
+FIELDS = (
+    "Window (from, to, time zone)", "Person on call, and how to reach them",
+    "Who decides to go back", "Who is told before, and where", "Who is told after",
+    "Release or commit that goes out", "Release or commit to go back to",
+)  # fmt: skip
+"""What the plan asks people for."""
 
 WORKERS = ("events", "cron", "all")
 
@@ -53,6 +63,22 @@ class Order:
         return shlex.join(self.words)
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The command that reads compose files; *waits*: its `up` knows `--wait`."""
+
+    words: tuple[str, ...] = ("docker", "compose")
+    waits: bool = True
+
+    def type(self, *arguments: str) -> str:
+        """As one types it."""
+        return shlex.join((*self.words, *arguments))
+
+    def up(self, *names: str) -> str:
+        """Start *names*, or all, in the background."""
+        return self.type("up", "-d", *(["--wait"] if self.waits else []), *names)
+
+
 def compose_of(folder: Path, file: ProjectFile) -> Compose:
     """The compose file of the project in *folder*.
 
@@ -72,9 +98,10 @@ def compose_of(folder: Path, file: ProjectFile) -> Compose:
 
 
 def targets(
-    file: ProjectFile, modes: Mapping[str, Sequence[str]], compose: Compose | None, *, inline: bool
-) -> list[Target]:
-    """The project's processes on this machine, at the ports that compose publishes, else its own.
+    file: ProjectFile, modes: Mapping[str, Sequence[str]], compose: Compose | None, host: str,
+    *, inline: bool,
+) -> list[Target]:  # fmt: skip
+    """The project's processes on *host*, at the ports that compose publishes, else its own.
 
     *modes* are those of each service; *inline*: an API has taken its workers in.
     """
@@ -87,11 +114,25 @@ def targets(
         for mode in ["api"] if taken_in else there:
             port = published.get((name, mode)) or getattr(entry.ports, mode)
             shown = "inline" if taken_in else mode
-            found.append(Target(name, shown, f"http://127.0.0.1:{port}"))
-    return [*found, Target("sidecar", "", f"http://127.0.0.1:{file.sidecar.port}")]
+            found.append(Target(name, shown, url(host, port)))
+    return [*found, Target("sidecar", "", url(host, file.sidecar.port))]
 
 
-def plan(compose: Compose, file: ProjectFile) -> tuple[Section, ...]:
+def find_tool() -> Tool:
+    """`docker compose`, or the older `docker-compose` where that is all there is."""
+    for words in (("docker", "compose"), ("docker-compose",)):
+        try:
+            told = subprocess.run(
+                (*words, "version", "--short"), capture_output=True, text=True, timeout=20.0,
+                check=True,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return Tool(words, waits=not told.stdout.startswith("1."))
+    return Tool()
+
+
+def plan(compose: Compose, file: ProjectFile, tool: Tool) -> tuple[Section, ...]:
     """What to do, in order, with the names of this project's containers."""
     usual = [each for each in compose.of(*WORKERS) if not each.profiles]
     workers, apis = _names(usual), _names(compose.of("api", "inline"))
@@ -99,20 +140,21 @@ def plan(compose: Compose, file: ProjectFile) -> tuple[Section, ...]:
     before = (
         Step("Everything up to the load tests is settled.", "workerkit checklist --require day4"),
         Step("Every service can be put together.", "workerkit check"),
-        Step("The compose file is understood.", "docker compose config --quiet"),
+        Step("The compose file is understood.", tool.type("config", "--quiet")),
         Step("Window, person on call, and who has to know are written down.", ""),
     )
     steps = (
-        Step("Remember what runs now: a rollback goes back to it.", "docker compose images"),
-        Step("Build.", "docker compose build"),
-        *((Step("Start what the services need.", _up(compose.others)),) if compose.others else ()),
+        Step("Remember what runs now: a rollback goes back to it.", tool.type("images")),
+        Step("Build.", tool.type("build")),
+        *((Step("Start what the services need.", tool.up(*compose.others)),)
+          if compose.others else ()),
         *(Step(f"Bring the tables of {service} up to date.",
-               f"docker compose run --rm --no-deps {name} workerkit db upgrade {service}")
+               tool.type("run", "--rm", "--no-deps", name, "workerkit", "db", "upgrade", service))
           for service, name in migrated.items()),
         Step("Start the workers while the APIs still have theirs: both share the events, and "
-             "each is applied once.", _up(workers, alone=True)),
-        Step("Leave the APIs with nothing but requests.", _up(apis, alone=True)),
-        Step("Start what is left.", "docker compose up -d --wait"),
+             "each is applied once.", tool.up("--no-deps", *workers)),
+        Step("Leave the APIs with nothing but requests.", tool.up("--no-deps", *apis)),
+        Step("Start what is left.", tool.up()),
     )  # fmt: skip
     return (
         Section("Before", before),
@@ -125,7 +167,7 @@ def plan(compose: Compose, file: ProjectFile) -> tuple[Section, ...]:
         Section("Rollback", (
             Step("All of the below, each asked for.", "workerkit deploy rollback"),
             *(Step(f"By hand: {order.purpose}.", order.shown) for order in
-              rollback(compose, Path(file.data) / OVERRIDE)),
+              rollback(compose, Path(file.data) / OVERRIDE, tool)),
             Step("Then verify that the APIs do all of it.", "workerkit deploy verify --inline"),
         )),
         Section("Monitoring", (
@@ -136,18 +178,33 @@ def plan(compose: Compose, file: ProjectFile) -> tuple[Section, ...]:
     )  # fmt: skip
 
 
-def rollback(compose: Compose, override: Path) -> tuple[Order, ...]:
+def written(sections: Sequence[Section], name: str) -> str:
+    """The plan as a document, with fields that only people can fill in."""
+    lines = [f"# {name}: deployment of the workers", "", "## Fields", "", "| what | |", "|---|---|"]
+    lines += [f"| {field} | |" for field in FIELDS]
+    for section in sections:
+        lines += ["", f"## {section.title}", ""]
+        for number, step in enumerate(section.steps, 1):
+            lines.append(f"{number}. {step.text}")
+            if step.command:
+                lines += ["", "   ```", f"   {step.command}", "   ```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def rollback(compose: Compose, override: Path, tool: Tool) -> tuple[Order, ...]:
     """Stop the workers, then have the APIs do their work; *override* says so to compose."""
     workers = _names(compose.of(*WORKERS))
     apis = _names(_taking_in(compose))
-    file = ("docker", "compose", "-f", compose.file.name)
     orders = []
     if workers:
-        words = (*file, "stop", "-t", str(GRACE), *workers)
+        words = (*tool.words, "stop", "-t", str(GRACE), *workers)
         orders.append(Order(words, "stop the workers; what they hold goes back to the broker"))
     if apis:
-        up = ("-f", override.as_posix(), "up", "-d", "--no-deps", "--wait", *apis)
-        orders.append(Order((*file, *up), "the APIs take the events and jobs in (inline)"))
+        # With a file named, compose no longer looks for any by itself.
+        files = [*compose.files, override.as_posix()]
+        named = [word for file in files for word in ("-f", file)]
+        words = (*tool.words, *named, "up", "-d", "--no-deps", *apis)
+        orders.append(Order(words, "the APIs take the events and jobs in (inline)"))
     return tuple(orders)
 
 
@@ -198,7 +255,3 @@ def _inline(command: Sequence[str]) -> list[str]:
 
 def _names(containers: Sequence[Container]) -> tuple[str, ...]:
     return tuple(each.name for each in containers)
-
-
-def _up(names: Sequence[str], *, alone: bool = False) -> str:
-    return f"docker compose up -d {'--no-deps ' * alone}--wait {' '.join(names)}"

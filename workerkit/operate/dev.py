@@ -87,7 +87,8 @@ class Setup:
 class Development(BaseWorker):
     """Prepares and runs the children, again after each `change`.
 
-    *beside* are workers of this process, started once the ports were checked.
+    *beside* are workers of this process, started once the ports were checked;
+    those that are *renewed* run the project's code, and so start anew with it.
     Without reload, what cannot start ends it: then `error` is set, and *ended*
     is called.
     """
@@ -98,11 +99,13 @@ class Development(BaseWorker):
         teller: Teller,
         beside: Sequence[BaseWorker],
         ended: Callable[[], None],
+        renewed: Sequence[BaseWorker] = (),
     ) -> None:
         super().__init__("dev")
         self.setup = setup
         self.teller = teller
-        self.beside = Supervisor(beside, name="beside")
+        self.beside = Supervisor([*beside, *renewed], name="beside")
+        self._renewed = renewed
         self.error: WorkerkitError | None = None
         self._ended = ended
         self._children: Children | None = None
@@ -152,6 +155,9 @@ class Development(BaseWorker):
         if self._children is not None:
             self._children.stop(min(RELOAD_DRAIN, self.setup.drain))
             self._children = None
+        for worker in self._renewed if self.beside.alive else ():
+            worker.stop(RELOAD_DRAIN)
+            worker.start()
 
     def _round(self) -> None:
         """Prepare, start, and tell when all is ready.

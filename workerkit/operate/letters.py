@@ -83,11 +83,15 @@ def show_letters(databases: Mapping[str, Database], id: str) -> tuple[Letter, ..
     Raises:
         ConfigurationError: No such id, too short a prefix, or one that fits several.
     """
-    full = resolve(databases, [id])[0]
+    return find_letters(databases, resolve(databases, [id])[0])
+
+
+def find_letters(databases: Mapping[str, Database], id: str) -> tuple[Letter, ...]:
+    """The event with exactly this *id*, one for each consumer that failed on it; may be none."""
     return tuple(
         _letter(name, event)
         for name, database in _used(databases).items()
-        for event in dead_letters.find(database, full)
+        for event in dead_letters.find(database, id)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 from ..errors import ConfigurationError
 from .checklist import Checklist, Item
@@ -49,7 +50,7 @@ def write_checklist(folder: Path, found: Checklist) -> Path:
     Raises:
         ConfigurationError: It cannot be written.
     """
-    return _write(folder / FOLDER / "checklist.md", found.markdown(), "w")
+    return write(folder / FOLDER / "checklist.md", found.markdown(), "w")
 
 
 def write_day(folder: Path, found: Checklist) -> Path:
@@ -60,7 +61,7 @@ def write_day(folder: Path, found: Checklist) -> Path:
     """
     day = time.strftime("%Y-%m-%d", time.localtime(found.at))
     text = _PAGE.format(day=day, table="\n".join(found.table()), next="\n".join(_next(found)))
-    return _write(folder / FOLDER / f"{day}.md", text, "x")
+    return write(folder / FOLDER / f"{day}.md", text, "x")
 
 
 def _next(found: Checklist) -> list[str]:
@@ -76,7 +77,12 @@ def _line(item: Item) -> str:
     return f"- `{item.id}` {item.title}: {item.fact}{way_out}"
 
 
-def _write(path: Path, text: str, mode: str) -> Path:
+def write(path: Path, text: str, mode: Literal["w", "x"]) -> Path:
+    """Write *path* anew, or with mode x only when there is none yet.
+
+    Raises:
+        ConfigurationError: It is there already, or cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open(mode, encoding="utf-8") as file:

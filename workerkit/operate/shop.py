@@ -24,6 +24,7 @@ from ..config.project_file import FILE, ProjectFile, read_project
 from ..cron.ledger import Run
 from ..errors import CheckFailed, StartStopError, Unreachable
 from ..events.envelope import Event, decode
+from ..observability.server import free
 from ..observability.trigger import ask_worker
 from ..transports import open_transport
 
@@ -80,6 +81,7 @@ class Shop:
             "catalog api": services["catalog"].ports.api,
             "catalog cron": services["catalog"].ports.cron,
             "sidecar": self.file.sidecar.port,
+            "dashboard": self.file.dashboard.port,
         }
 
     @property
@@ -265,12 +267,22 @@ def _adapt(path: Path, *, free_ports: bool) -> None:
     if free_ports:
         with ExitStack() as taken:
 
-            def free(_: re.Match[str]) -> str:
+            def any_free(_: re.Match[str]) -> str:
                 server = taken.enter_context(socket.create_server(("127.0.0.1", 0)))
                 return str(server.getsockname()[1])
 
-            text = re.sub(r"(?<== )\d{4,5}\b", free, text)
+            text = re.sub(r"(?<== )\d{4,5}\b", any_free, text)
+    else:
+        text = re.sub(r"(?<=\[dashboard\]\nport = )\d+", _unless_taken, text)
     path.write_text(f"lease = {LEASE}\n{text}", encoding="utf-8")
+
+
+def _unless_taken(port: re.Match[str]) -> str:
+    """The dashboard's port, which many programs like: another one must not keep the shop away."""
+    if free(int(port[0])):
+        return port[0]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -73,6 +73,18 @@ class Deployment:
     smoke: SmokeEntry | None
 
 
+def ready(deployment: Deployment, patience: float) -> bool:
+    """Wait *patience* seconds at most until every process says it is ready; whether all did."""
+    end = time.monotonic() + patience
+    waiting = [target for target in deployment.targets if target.service != "sidecar"]
+    while waiting and time.monotonic() < end:
+        if ask(waiting[0], "/readyz").fine:
+            waiting.pop(0)
+        else:
+            time.sleep(0.1)
+    return not waiting
+
+
 def verify(deployment: Deployment, tell: Callable[[Check], object]) -> tuple[Check, ...]:
     """Try everything once, and *tell* of each check when it is made."""
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -91,17 +91,19 @@ def ask(target: Target, path: str, body: Any = None) -> Answer:
         return Answer(0, b"", time.monotonic() - began, why.lower())
 
 
-def moved(targets: Sequence[Target], host: str | None, urls: Iterable[str]) -> list[Target]:
-    """*targets* on another *host*, and some of them elsewhere: `NAME=URL`, e.g. `sidecar=http://…`.
+def url(host: str, port: int) -> str:
+    """Where *port* of *host* is asked."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def moved(targets: Sequence[Target], urls: Iterable[str]) -> list[Target]:
+    """*targets*, some of them elsewhere as *urls* say: `NAME=URL`, e.g. `sidecar=http://…`.
 
     Raises:
         ConfigurationError: No such process, or not an http URL.
     """
-    named = dict(_named(text, targets) for text in urls)
-    return [
-        Target(each.service, each.mode, named.get(each.name) or _on(each.url, host))
-        for each in targets
-    ]
+    given = dict(_named(text, targets) for text in urls)
+    return [replace(each, url=given.get(each.name, each.url)) for each in targets]
 
 
 def named(targets: Sequence[Target], name: str, where: str) -> Target:
@@ -124,11 +126,3 @@ def _named(text: str, targets: Sequence[Target]) -> tuple[str, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"--url {text}: must be NAME=http://HOST:PORT")
     return target.name, url.strip().rstrip("/")
-
-
-def _on(url: str, host: str | None) -> str:
-    if host is None:
-        return url
-    port = urlsplit(url).port
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"

@@ -10,6 +10,7 @@ from ..core.loading import unknown
 from ..errors import ConfigurationError
 from .kept import open_answers
 from .making import APART, FIRST_PORT
+from .merge import merge
 from .names import check_job, check_schedule, check_service, check_topic, module_of
 from .plan import Change, Plan, read
 from .project_files import answers_text, ports_in, with_mode, with_service
@@ -82,18 +83,29 @@ def _plan_worker(
 def _plan(folder: Path, before: Answers, after: Answers, edited: dict[str, str]) -> Plan:
     """New files from the templates of the project's own version, and the *edited* ones.
 
+    What else the templates have otherwise now is merged into the project's
+    files; where those were changed at the same place, a note says so.
+
     Raises:
         ConfigurationError: A new file is there already, with something else in it.
     """
-    known = render(before)
-    wanted = {path: text for path, text in render(after).items() if path not in known}
-    wanted |= {**edited, ANSWERS: answers_text(after)}
-    changes = [Change(path, read(folder, path), text) for path, text in sorted(wanted.items())]
-    for change in changes:
-        ours = change.path in edited or change.path == ANSWERS
-        if not ours and change.before not in (None, change.after):
-            raise ConfigurationError(f"{change.path} is there already; nothing was written")
-    return Plan(folder, tuple(change for change in changes if change.before != change.after))
+    known, wanted = render(before), render(after)
+    ours = {**edited, ANSWERS: answers_text(after)}
+    notes = []
+    for path in sorted(wanted.keys() - ours.keys()):
+        text = read(folder, path)
+        if path not in known:
+            if text not in (None, wanted[path]):
+                raise ConfigurationError(f"{path} is there already; nothing was written")
+            ours[path] = wanted[path]
+        elif text is not None and known[path] != wanted[path]:
+            merged = merge(known[path], text, wanted[path], "")
+            if merged.conflicts:
+                notes.append(f"{path} was changed where the new part belongs: put it in by hand")
+            else:
+                ours[path] = merged.text
+    changes = (Change(path, read(folder, path), text) for path, text in sorted(ours.items()))
+    return Plan(folder, tuple(c for c in changes if c.before != c.after), tuple(notes))
 
 
 def _choose(answers: Answers, name: str | None, start: Path, folder: Path) -> ServiceAnswers:

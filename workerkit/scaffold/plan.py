@@ -57,7 +57,7 @@ class Plan:
             yield from unified_diff(before, after, source, target, lineterm="")
 
     def carry_out(self) -> None:
-        """Make the changes; when one fails, those before it are undone.
+        """Make the changes; when one fails, or Ctrl-C comes, those before it are undone.
 
         Raises:
             Unreachable: A file cannot be written; nothing was changed.
@@ -67,10 +67,12 @@ class Plan:
             for change in self.changes:
                 done.append(change)
                 _put(self.folder / change.path, change.after)
-        except OSError as error:
+        except BaseException as error:
             for change in reversed(done):
                 with suppress(OSError):
                     _put(self.folder / change.path, change.before)
+            if not isinstance(error, OSError):
+                raise
             place = error.filename or self.folder
             raise Unreachable(f"cannot write {place}: {error.strerror}; nothing changed") from None
 
@@ -121,6 +123,6 @@ def _put(path: Path, text: str | None) -> None:
         if path.exists():
             beside.chmod(path.stat().st_mode)
         os.replace(beside, path)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..config.answers import Answers, ServiceAnswers
@@ -22,7 +25,7 @@ def answers_text(answers: Answers) -> str:
 
 
 def with_service(text: str, service: ServiceAnswers) -> str:
-    """`workerkit.toml` with one more table at its end.
+    """`workerkit.toml` with one more table behind those of the other services.
 
     Raises:
         ConfigurationError: It has the service already, or cannot be added to.
@@ -32,14 +35,19 @@ def with_service(text: str, service: ServiceAnswers) -> str:
     name, port = service.name, service.port
     modes = ", ".join(f'"{mode}"' for mode in modes_of(service))
     table = (
-        f"\n[services.{name}]\n"
+        f"[services.{name}]\n"
         f'wire = "{name}.wire:wire"\n'
         f"modes = [{modes}]\n"
         f"ports = {{ api = {port}, events = {port + 1}, cron = {port + 2} }}\n"
     )
-    after = f"{text.rstrip()}\n{table}"
-    parse_project(after)
-    return after
+    lines = text.splitlines(keepends=True)
+    at = _behind_services(lines)
+    head, tail = "".join(lines[:at]).rstrip("\n"), "".join(lines[at:]).lstrip("\n")
+    after = f"{head}\n\n{table}" + (f"\n{tail}" if tail else "")
+    with suppress(tomllib.TOMLDecodeError):
+        if tomllib.loads(after) == _with(tomllib.loads(text), name, tomllib.loads(table)):
+            return after
+    raise ConfigurationError(f"{FILE} has no room for [services.{name}]: put it in by hand")
 
 
 def with_mode(text: str, service: str, mode: str) -> str:
@@ -56,6 +64,22 @@ def with_mode(text: str, service: str, mode: str) -> str:
     modes.clear()
     modes.extend(wanted)
     return str(document.as_string())
+
+
+def _behind_services(lines: Sequence[str]) -> int:
+    """Before which line one more service goes; a comment stays with the table below it."""
+    headers = [n for n, line in enumerate(lines) if line.startswith("[")]
+    services = [n for n in headers if lines[n].startswith("[services.")]
+    at = next((n for n in headers if services and n > services[-1]), len(lines))
+    while at < len(lines) and lines[at - 1].startswith("#"):
+        at -= 1
+    return at
+
+
+def _with(file: dict[str, Any], name: str, table: dict[str, Any]) -> dict[str, Any]:
+    """What *file* holds, and service *name* of *table*."""
+    services = {**file.get("services", {}), name: table["services"][name]}
+    return {**file, "services": services}
 
 
 def ports_in(text: str) -> set[int]:

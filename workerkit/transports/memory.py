@@ -76,6 +76,12 @@ class MemoryTransport:
                 for n in range(first, min(len(entries), first + limit))
             ]
 
+    def latest(self, topic: str, limit: int) -> list[Delivery]:
+        """The newest entries, oldest first."""
+        with self.changed:
+            count = len(self.entries[topic])
+        return self.read(topic, str(count - limit - 1) if count > limit else "", limit)
+
     def last(self, topic: str) -> str:
         """The newest entry's name."""
         with self.changed:

@@ -175,6 +175,12 @@ class RedisStreamsTransport:
             entries = redis.xrange(topic, f"({after}" if after else "-", "+", count=limit)
         return [_delivery(topic, name, fields, 0) for name, fields in entries]
 
+    def latest(self, topic: str, limit: int) -> list[Delivery]:
+        """The newest entries, oldest first."""
+        with self.server.guard() as redis:
+            entries = redis.xrevrange(topic, count=limit)
+        return [_delivery(topic, name, fields, 0) for name, fields in reversed(entries)]
+
     def last(self, topic: str) -> str:
         """The newest entry's name."""
         with self.server.guard() as redis:

@@ -145,6 +145,14 @@ class SqliteTransport:
             rows = db.execute(query, (topic, int(after or 0), limit)).fetchall()
         return [Delivery(*row) for row in rows]
 
+    def latest(self, topic: str, limit: int) -> list[Delivery]:
+        """The newest entries, oldest first."""
+        query = """SELECT topic, body, CAST(seq AS TEXT), 0, published FROM messages
+            WHERE topic = ? ORDER BY seq DESC LIMIT ?"""
+        with self.guard() as db:
+            rows = db.execute(query, (topic, limit)).fetchall()
+        return [Delivery(*row) for row in reversed(rows)]
+
     def last(self, topic: str) -> str:
         """The newest entry's name."""
         with self.guard() as db:

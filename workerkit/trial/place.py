@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from typing import Any
 from ..chaos.breaks import Break, FileBreak, ServerBreak
 from ..chaos.by_sidecar import BySidecar
 from ..chaos.catalogue import Mode, Scenario
+from ..chaos.containers import ContainerRig, Image
 from ..chaos.course import Seen
 from ..chaos.left import own_folder
 from ..chaos.load import Load
@@ -37,6 +38,7 @@ from ..project import Project
 from ..publisher import plan
 from ..storage.effects import prepare_effects
 from ..storage.scratch import database_address, database_through, scratch_database
+from .images import images_of
 
 LEASE = 2.0
 """Seconds after which a dead process's work goes to another: nobody wants to wait for 30."""
@@ -62,13 +64,15 @@ class LoadOf:
 class Place:
     """*project* with the user's own settings; *service* is the one to disturb, None without.
 
-    `home` is the data folder that the project has outside of the run.
+    `home` is the data folder that the project has outside of the run, and
+    `images` are what the processes are made from, by mode, when they are containers.
     """
 
     project: Project
     service: str | None
     redis: str | None
     home: Path
+    images: Mapping[str, Image] | None = None
 
     @property
     def on_server(self) -> bool:
@@ -102,16 +106,14 @@ class Place:
             clock = data / "clock"
             clock.write_text("0")
             probe = Probe(run, EVENT_SECONDS, JOB_SECONDS, ATTEMPTS, str(clock))
-            theirs = environment_with(
-                WORKERKIT_DATA=str(data), WORKER_LEASE=str(LEASE), WORKER_MODE="",
-                WORKERKIT_PROBE=probe.setting(), DAPR_API_TOKEN="",
-                REDIS_URL=broker.theirs or "", DATABASE_URL=database.theirs or "",
-                WORKER_TRANSPORT=broker.transport,
-                LOG_FORMAT="json", PYTHONUNBUFFERED="1",
-            )  # fmt: skip
-            rig = stack.enter_context(
-                Rig(_programs(project, service), project.folder, theirs, data / "processes.log")
-            )
+            theirs = {
+                "WORKERKIT_DATA": str(data), "WORKER_LEASE": str(LEASE), "WORKER_MODE": "",
+                "WORKERKIT_PROBE": probe.setting(), "DAPR_API_TOKEN": "",
+                "REDIS_URL": broker.theirs or "", "DATABASE_URL": database.theirs or "",
+                "WORKER_TRANSPORT": broker.transport,
+                "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1",
+            }  # fmt: skip
+            rig = stack.enter_context(self._rig(project, service, theirs, data))
             made = _load(project, service, load, run)
             stack.callback(made.stop)
             yield Stage(
@@ -135,11 +137,24 @@ class Place:
             return f"{scenario.name} needs Redis: the embedded broker has no network to break"
         if scenario.server == "database" and not self.on_server:
             return f"{scenario.name} needs PostgreSQL: a SQLite file has no network to break"
+        if scenario.server == "file" and self.images:
+            return f"{scenario.name} needs processes of this machine: not --target compose"
         if scenario.server == "file" and self.on_server:
             return f"{scenario.name} needs SQLite: with PostgreSQL a worker writes no file"
         if scenario.server == "file" and sys.platform != "linux":
             return f"{scenario.name} needs Linux, where a process's limits can be set from outside"
         return ""
+
+    def _rig(self, project: Project, service: str, theirs: dict[str, str], data: Path) -> Rig:
+        """The processes, which are given the variables *theirs*."""
+        programs, log = _programs(project, service), data / "processes.log"
+        environment = environment_with(**theirs)
+        if self.images is None:
+            return Rig(programs, project.folder, environment, log)
+        return ContainerRig(
+            programs, project.folder, environment, log, images=self.images, data=data,
+            variables=list(theirs),
+        )  # fmt: skip
 
     def _on_file(self, service: str) -> bool:
         return self.project.database_url(service).startswith("sqlite")
@@ -178,8 +193,16 @@ class Own:
 
 
 @contextmanager
-def opened_place(folder: Path, mode: Mode, wanted: str | None) -> Iterator[Place]:
-    """The project at *folder*, and in it the service *wanted*, else the first that has *mode*."""
+def opened_place(
+    folder: Path, mode: Mode, wanted: str | None, *, containers: bool = False
+) -> Iterator[Place]:
+    """The project at *folder*, and in it the service *wanted*, else the first that has *mode*.
+
+    Its processes are *containers*, made as its compose file says, or run here.
+
+    Raises:
+        ConfigurationError: The project, or its compose file, is wrong or not there.
+    """
     ours = read_environment()
     with own_folder() as data:  # looking at a project opens its broker, which makes a file
         environment = ours.model_copy(update={"workerkit_data": str(data)})
@@ -188,7 +211,10 @@ def opened_place(folder: Path, mode: Mode, wanted: str | None) -> Iterator[Place
             having = [name for name in names if parts_of(project.modes(name), mode)]
             service = having[0] if having else None
             home = project.folder / (ours.workerkit_data or project.file.data)
-            yield Place(project, service, redis_url(project.file, ours), home)
+            images = None
+            if containers and service:
+                images = images_of(project.folder, project.file, service, project.modes(service))
+            yield Place(project, service, redis_url(project.file, ours), home, images)
 
 
 def _programs(project: Project, service: str) -> list[Program]:

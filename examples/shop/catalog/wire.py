@@ -14,12 +14,14 @@ from .worker.cron.stock_sync import StockSyncJob
 
 
 def wire(settings: Settings) -> Service:
-    """Build catalog: its API, its cron worker and its table."""
+    """Build catalog: its API, its workers and its tables."""
     stock = StockCache(settings.cache)
     warehouse = Warehouse(os.environ.get("WAREHOUSE_URL", "http://localhost:8021"))
     return Service(
         "catalog",
         api=lambda: build_api(settings, stock),
-        cron=[StockSyncJob(warehouse, stock)],
+        cron=[
+            StockSyncJob(warehouse, stock),
+        ],
         migrate=migrate,
     )

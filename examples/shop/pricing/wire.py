@@ -19,7 +19,9 @@ def wire(settings: Settings) -> Service:
     return Service(
         "pricing",
         api=lambda: build_api(settings, pricing),
-        events=[StockUpdatedWorker(pricing)],
+        events=[
+            StockUpdatedWorker(pricing),
+        ],
         cron=[
             PriceSyncJob(pricing),
             CacheWarmupJob(pricing, settings.cache),

@@ -1,4 +1,4 @@
-"""The one place where the warehouse is put together."""
+"""The one place where warehouse is put together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .use_case import WarehouseUseCase
 
 
 def wire(settings: Settings) -> Service:
-    """Build the warehouse: its API and its table."""
+    """Build warehouse: its API, its workers and its tables."""
     return Service(
         "warehouse",
         api=lambda: build_api(settings, WarehouseUseCase()),

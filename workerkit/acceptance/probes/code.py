@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from ...core.loading import home_of
 from ...core.source import syntax_errors
 from ...cron.job import check_job, job_name
 from ...events.worker import EventWorker, worker_name
@@ -34,7 +35,9 @@ def handles_events(evidence: Evidence, services: Sequence[str]) -> Seen:
     """There is an event worker."""
     workers = [f"{worker_name(w)} on {w.topic}" for _, w in _workers(evidence, services)]
     if not workers:
-        return Seen("open", f"{_named(services)} handles no topic", "give wire() an EventWorker")
+        return Seen(
+            "open", f"{_named(services)} handles no topic", "workerkit add event-worker TOPIC"
+        )
     return Seen("done", ", ".join(workers))
 
 
@@ -46,7 +49,7 @@ def has_jobs(evidence: Evidence, services: Sequence[str]) -> Seen:
         for job in evidence.services[name].cron
     ]  # fmt: skip
     if not jobs:
-        return Seen("open", f"{_named(services)} has no job", "give wire() a CronJob")
+        return Seen("open", f"{_named(services)} has no job", "workerkit add cron-job NAME")
     return Seen("done", ", ".join(jobs))
 
 
@@ -54,12 +57,13 @@ def entry_point(evidence: Evidence, services: Sequence[str]) -> Seen:
     """`python -m SERVICE.worker` starts the workers without the API."""
     missing = []
     for name in services:
-        package = evidence.project.file.services[name].wire.partition(":")[0].partition(".")[0]
-        file = f"{package}/worker/__main__.py"
-        if (evidence.folder / package).is_dir() and f'"run", "{name}"' not in evidence.text(file):
-            missing.append(f'{file} does not call main(["run", "{name}", ...])')
+        home = home_of(evidence.project.file.services[name].wire, evidence.folder)
+        file = f"{home.name}/worker/__main__.py"
+        if home.is_dir() and f'"run", "{name}"' not in evidence.text(file):
+            missing.append((file, f'main(["run", "{name}", *sys.argv[1:]])'))
     if missing:
-        return Seen("open", missing[0], f"write {missing[0].partition(chr(32))[0]}")
+        file, call = missing[0]
+        return Seen("open", f"{file} does not call {call}", f"edit {file}")
     return Seen("done", ", ".join(f"python -m {name}.worker" for name in services))
 
 
@@ -72,7 +76,7 @@ def tries_again(evidence: Evidence, services: Sequence[str]) -> Seen:
             fact += f"{worker.retry.factor:g} times as late as the one before"
             return Seen("open", fact, "retry = Retry(attempts=10, first=0.2, factor=2.0)")
     if not workers:
-        return Seen("open", "there is no event worker", "give wire() an EventWorker")
+        return Seen("open", "there is no event worker", "workerkit add event-worker TOPIC")
     return Seen("done", ", ".join(
         f"{worker_name(w)}: {w.retry.attempts} attempts" for _, w in workers
     ))  # fmt: skip
@@ -90,17 +94,20 @@ def has_timeouts(evidence: Evidence, services: Sequence[str]) -> Seen:
 
 
 def tested(evidence: Evidence, services: Sequence[str]) -> Seen:
-    """A test below `tests` uses the class of each worker and job."""
-    wanted = {
-        type(part).__name__
-        for name in services if name in evidence.services
-        for part in (*evidence.services[name].events, *evidence.services[name].cron)
-    }  # fmt: skip
-    without = sorted(wanted - _names_in_tests(evidence))
+    """A test below `tests` names each worker's class or topic, and each job's class or name."""
+    wanted: dict[str, set[str]] = {}
+    for name in services:
+        service = evidence.services.get(name)
+        for worker in service.events if service else ():
+            wanted[type(worker).__name__] = {type(worker).__name__, worker.topic}
+        for job in service.cron if service else ():
+            wanted[type(job).__name__] = {type(job).__name__, job_name(job)}
+    named = _names_in_tests(evidence)
+    without = sorted(part for part, names in wanted.items() if not names & named)
     if without or not wanted:
-        fact = f"no test uses {', '.join(without)}" if without else "there is nothing to test"
-        return Seen("open", fact, "pytest")
-    return Seen("done", f"tests use {', '.join(sorted(wanted))}")
+        fact = f"no test names {', '.join(without)}" if without else "there is nothing to test"
+        return Seen("open", fact, "write a test of it below tests/")
+    return Seen("done", f"tests name {', '.join(sorted(wanted))}")
 
 
 def drawn(evidence: Evidence, services: Sequence[str]) -> Seen:
@@ -124,7 +131,7 @@ def _workers(
 
 
 def _names_in_tests(evidence: Evidence) -> set[str]:
-    """Every name that a test file mentions in its code."""
+    """Every name and every text in the code of the tests."""
     found: set[str] = set()
     for path in (evidence.folder / "tests").rglob("*.py"):
         try:
@@ -133,6 +140,8 @@ def _names_in_tests(evidence: Evidence) -> set[str]:
             continue
         found |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         found |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        found |= {text for text in texts if isinstance(text, str)}
     return found
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 
-import orjson
-
 from ...errors import ConfigurationError
 from ...operate.checklist import Seen
-from ...operate.compose import Compose, Container
+from ...operate.compose import Container
 from ...operate.deploy import WORKERS
 from ..evidence import Evidence
+
+_STATE = (
+    '{{index .Config.Labels "com.docker.compose.service"}} '
+    "{{.State.Status}} {{with .State.Health}}{{.Status}}{{end}}"
+)
 
 COMPOSE, IMAGE = "edit docker-compose.yml", "edit Dockerfile"
 
@@ -48,9 +51,9 @@ def containers(evidence: Evidence, services: Sequence[str]) -> Seen:
     wanted = [(name, mode) for name in services for mode in evidence.modes(name)]
     missing = [f"{name} {mode}" for name, mode in wanted if (name, mode) not in there]
     if missing or not wanted:
-        fact = f"{_file(evidence.compose)} runs no {', '.join(missing) or 'service'}"
+        fact = f"{evidence.compose.file.name} runs no {', '.join(missing) or 'service'}"
         return Seen("open", fact, COMPOSE)
-    return Seen("done", f"{_file(evidence.compose)} runs {len(wanted)} processes")
+    return Seen("done", f"{evidence.compose.file.name} runs {len(wanted)} processes")
 
 
 @_of_compose
@@ -93,46 +96,53 @@ def health_checked(evidence: Evidence, services: Sequence[str]) -> Seen:
 
 @_of_compose
 def understood(evidence: Evidence, services: Sequence[str]) -> Seen:
-    """`docker compose config` takes the file."""
-    command, file = "docker compose config --quiet", _file(evidence.compose)
+    """compose itself takes the file."""
+    file = evidence.compose.file.name
+    command = (*evidence.tool.words, "config", "--quiet")
     if evidence.no_docker:
-        return Seen("unseen", evidence.no_docker, command)
-    if evidence.output(*command.split()) is None:
-        return Seen("open", f"docker compose refuses {file}", command)
+        return Seen("unseen", evidence.no_docker, " ".join(command))
+    if evidence.output(*command) is None:
+        return Seen("open", f"docker compose refuses {file}", " ".join(command))
     return Seen("done", f"docker compose takes {file}")
 
 
 @_of_compose
 def built(evidence: Evidence, services: Sequence[str]) -> Seen:
-    """Every image of the compose file is there."""
-    file = _file(evidence.compose)
+    """Every image that the compose file names for our processes is there."""
+    wanted = sorted({each.image for each in evidence.compose.containers})
+    command = evidence.tool.type("build")
+    if not all(wanted) or not wanted:
+        return Seen("open", f"{evidence.compose.file.name} does not name every image", COMPOSE)
     if evidence.no_docker:
-        return Seen("unseen", evidence.no_docker, "docker compose build")
-    images = evidence.output("docker", "compose", "config", "--images") or ""
-    wanted = sorted(set(images.split()))
+        return Seen("unseen", evidence.no_docker, command)
     missing = [i for i in wanted if evidence.output("docker", "image", "inspect", i) is None]
-    if missing or not wanted:
-        return Seen("open", f"not built: {', '.join(missing) or 'any'}", "docker compose build")
-    return Seen("done", f"{len(wanted)} images of {file}")
+    if missing:
+        return Seen("open", f"not built: {', '.join(missing)}", command)
+    return Seen("done", f"{len(wanted)} images: {', '.join(wanted)}")
 
 
 @_of_compose
 def up(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Every container of *services* without a profile runs, and is healthy."""
+    ours = [each for each in evidence.compose.containers if each.service in services]
+    wanted = [each.name for each in ours if not each.profiles]
+    command = evidence.tool.up()
     if evidence.no_docker:
-        return Seen("unseen", evidence.no_docker, "docker compose up -d --wait")
-    told = evidence.output("docker", "compose", "ps", "--format", "json") or ""
-    states = {}
-    for line in told.splitlines():
-        one = orjson.loads(line)
-        states[one["Service"]] = one.get("Health") or one["State"]
-    wanted = [c.name for c in evidence.compose.containers if c.service in services
-              and not c.profiles]  # fmt: skip
-    bad = [n for n in wanted if states.get(n, "not there") not in ("healthy", "running")]
-    if bad:
-        fact = ", ".join(f"{name} is {states.get(name, 'not there')}" for name in bad)
-        return Seen("open", fact, "docker compose up -d --wait")
-    return Seen("done", f"{len(wanted)} containers are healthy")
+        return Seen("unseen", evidence.no_docker, command)
+    states = _states(evidence)
+    bad = [n for n in wanted if states.get(n) not in ("running healthy", "running")]
+    if bad or not wanted:
+        told = [f"{name} is {states.get(name, 'not there')}" for name in bad]
+        return Seen("open", ", ".join(told) or "there is no container", command)
+    return Seen("done", f"{len(wanted)} containers run, and are healthy")
+
+
+def _states(evidence: Evidence) -> dict[str, str]:
+    """What docker says of the project's containers, by their name in the compose file."""
+    ids = (evidence.output(*evidence.tool.words, "ps", "-q") or "").split()
+    told = evidence.output("docker", "inspect", "--format", _STATE, *ids) if ids else None
+    pairs = [line.split(" ", 1) for line in (told or "").splitlines() if " " in line]
+    return {name: state.strip() for name, state in pairs}
 
 
 def _workers(evidence: Evidence, services: Sequence[str]) -> list[Container]:
@@ -148,7 +158,3 @@ def _all(
         fact = f"{', '.join(bad)} {wrong}" if bad else "there is no such container"
         return Seen("open", fact, way_out)
     return Seen("done", ", ".join(shown(each) for each in found))
-
-
-def _file(compose: Compose) -> str:
-    return compose.file.name

@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from ...core.loading import home_of
 from ...core.source import digest
 from ...errors import ConfigurationError
 from ...operate.checklist import Seen
+from ...operate.deploy import DOCUMENT as PLAN
 from ...operate.smoke import METRICS
 from ..evidence import MONITORING, Evidence
 
 Probe = Callable[[Evidence, Sequence[str]], Seen]
 
 RUNBOOK = Path("docs/WORKERS_RUNBOOK.md")
-PLAN = Path("docs/WORKERS_DEPLOYMENT_PLAN.md")
 
 RUNBOOK_SUBJECTS = {
     "health": "workerkit status", "restart": "workerkit run", "scale": "--mode=events",
@@ -49,8 +50,11 @@ def _of_yaml(probe: Probe) -> Probe:
     def guarded(evidence: Evidence, services: Sequence[str]) -> Seen:
         try:
             return probe(evidence, services)
-        except (ConfigurationError, AttributeError, TypeError, KeyError) as error:
+        except ConfigurationError as error:
             return Seen("open", f"{MONITORING}: {error}", f"write the files in {MONITORING}")
+        except (AttributeError, TypeError, KeyError) as error:
+            fact = f"a file in {MONITORING} is not of the shape that it must have: {error}"
+            return Seen("open", fact, f"correct the files in {MONITORING}")
 
     return guarded
 
@@ -58,8 +62,8 @@ def _of_yaml(probe: Probe) -> Probe:
 def readmes(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each service's README says how to start it, and on which ports it listens."""
     for name in services:
-        package = evidence.project.file.services[name].wire.partition(":")[0].partition(".")[0]
-        file = f"{package}/README.md" if (evidence.folder / package).is_dir() else "README.md"
+        home = home_of(evidence.project.file.services[name].wire, evidence.folder)
+        file = f"{home.name}/README.md" if home.is_dir() else "README.md"
         missing = [port for port in _ports(evidence, [name]) if port not in evidence.text(file)]
         if not evidence.text(file) or missing:
             wrong = f"does not name port {missing[0]}" if evidence.text(file) else "is missing"
@@ -176,8 +180,9 @@ def plan_written(evidence: Evidence, services: Sequence[str]) -> Seen:
     missing = [section for section in PLAN_SECTIONS if section not in headings]
     missing += [name for name in _container_names(evidence) if name not in text]
     if missing:
-        wrong = f"has no {', '.join(missing)}" if text else "is missing"
-        return Seen("open", f"{PLAN} {wrong}", "workerkit deploy plan")
+        if not text:
+            return Seen("open", f"{PLAN} is missing", "workerkit deploy plan --markdown")
+        return Seen("open", f"{PLAN} has no {', '.join(missing)}", f"edit {PLAN}")
     return Seen("done", f"{PLAN}: {', '.join(PLAN_SECTIONS)}")
 
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 
+from ...core.parts import reachable
 from ...errors import StorageError
 from ...events.worker import worker_name
 from ...operate.checklist import Seen
 from ...operate.smoke import METRICS
 from ...operate.status import ProcessStatus
-from ...operate.targets import Target, ask
+from ...operate.targets import Target, ask, url
 from ...storage.inspection import applied, count_letters, table_version
 from ..evidence import Evidence
 
@@ -57,7 +58,7 @@ def settles(evidence: Evidence, services: Sequence[str]) -> Seen:
             return Seen("open", f"{consumer} has applied nothing here", command)
         told.append(f"{consumer} applied {count}, the last on {_day(last)}")
     if not told:
-        return Seen("open", "there is no event worker", "give wire() an EventWorker")
+        return Seen("open", "there is no event worker", "workerkit add event-worker TOPIC")
     return Seen("done", ", ".join(told))
 
 
@@ -85,7 +86,7 @@ def jobs_succeed(evidence: Evidence, services: Sequence[str]) -> Seen:
             return Seen("open", f"{job} {ran[0].replace('_', ' ')} at its last run", command)
         told.append(job)
     if not told:
-        return Seen("open", "there is no job", "give wire() a CronJob")
+        return Seen("open", "there is no job", "workerkit add cron-job NAME")
     return Seen("done", f"{', '.join(told)} succeeded at their last run")
 
 
@@ -102,7 +103,7 @@ def jobs_in_time(evidence: Evidence, services: Sequence[str]) -> Seen:
             return Seen("open", f"{job} has never run here", f"workerkit cron trigger {job} --wait")
         count += len(states)
     if not count:
-        return Seen("open", "there is no job", "give wire() a CronJob")
+        return Seen("open", "there is no job", "workerkit add cron-job NAME")
     return Seen("done", f"all of the last {count} runs")
 
 
@@ -134,13 +135,13 @@ def measurable(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each worker process exposes the four metrics."""
     workers, missing = _working(evidence, services)
     for process in workers:
-        text = _metrics(process)
+        text = _metrics(evidence, process)
         without = [name for name in METRICS if f"# TYPE {name}" not in text]
         if without:
             fact = f"{process.service} {process.mode} exposes no {without[0]}"
             return Seen("open", fact, f"curl http://localhost:{process.port}/metrics")
     if missing or not workers:
-        return Seen("open", f"{', '.join(missing) or 'no worker'} does not run here", START)
+        return Seen("open", f"not running here: {', '.join(missing) or 'any worker'}", START)
     return Seen("done", f"{', '.join(METRICS)} on {', '.join(str(p.port) for p in workers)}")
 
 
@@ -148,12 +149,12 @@ def counting(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Each worker process has counted something that it did, and how long it took."""
     workers, missing = _working(evidence, services)
     for process in workers:
-        text = _metrics(process)
+        text = _metrics(evidence, process)
         if not all(re.search(counter, text, re.M) for counter in COUNTERS):
             fact = f"{process.service} {process.mode} has counted nothing since it started"
             return Seen("open", fact, _work_for(evidence, process))
     if missing or not workers:
-        return Seen("open", f"{', '.join(missing) or 'no worker'} does not run here", START)
+        return Seen("open", f"not running here: {', '.join(missing) or 'any worker'}", START)
     return Seen("done", f"{len(workers)} processes count, and time, what they do")
 
 
@@ -175,8 +176,9 @@ def _working(evidence: Evidence, services: Sequence[str]) -> tuple[list[ProcessS
     return there, [f"{name} {mode}" for name, mode in wanted if (name, mode) not in known]
 
 
-def _metrics(process: ProcessStatus) -> str:
-    target = Target(process.service, process.mode, f"http://127.0.0.1:{process.port}")
+def _metrics(evidence: Evidence, process: ProcessStatus) -> str:
+    host = reachable(evidence.project.environment.worker_host)
+    target = Target(process.service, process.mode, url(host, process.port))
     return ask(target, "/metrics").body.decode("utf-8", "replace")
 
 

@@ -163,6 +163,11 @@ class DaprTransport:
         beneath = self.beneath
         return beneath.read(topic, after, limit) if beneath else []
 
+    def latest(self, topic: str, limit: int) -> list[Delivery]:
+        """The newest entries, oldest first, as far as can be seen."""
+        beneath = self.beneath
+        return beneath.latest(topic, limit) if beneath else []
+
     def last(self, topic: str) -> str:
         """The newest entry's name, as far as can be seen."""
         beneath = self.beneath

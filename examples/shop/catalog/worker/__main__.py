@@ -1,4 +1,4 @@
-"""`python -m catalog.worker --mode=cron`: the workers alone."""
+"""`python -m catalog.worker --mode=events`, or `--mode=cron`."""
 
 from __future__ import annotations
 

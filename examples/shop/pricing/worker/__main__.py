@@ -1,4 +1,4 @@
-"""`python -m pricing.worker --mode=events`: the workers alone."""
+"""`python -m pricing.worker --mode=events`, or `--mode=cron`."""
 
 from __future__ import annotations
 

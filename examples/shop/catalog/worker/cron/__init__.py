@@ -1,1 +1,1 @@
-"""One module for each job of catalog."""
+"""One module for each kind of job of catalog."""

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance_world import World
+from tests.acceptance_world import SHOP, World
 from workerkit.acceptance.checklist import tick
+from workerkit.acceptance.drawing import drift
 from workerkit.acceptance.items import DAYS, PERSONAL
+from workerkit.config.settings import Environment
 from workerkit.operate.checklist import Checklist
+from workerkit.operate.deploy import FIELDS
+from workerkit.project import Project
 
 Break = Callable[[World], AbstractContextManager[Any]]
 
@@ -205,8 +209,9 @@ OTHERS: dict[str, tuple[Break, set[str]]] = {
         {"day2.restarts", "day3.restarts"},
     ),
     "no image": (lambda world: world.marker("no-image-inspect"), {"day1.images"}),
+    "an image that compose must name": (edit(COMPOSE, "image: shop/pricing", ""), {"day1.images"}),
     "compose refuses the file": (
-        lambda world: world.marker("no-compose-config"), {"day1.images", "day2.compose"},
+        lambda world: world.marker("no-compose-config"), {"day2.compose"},
     ),
     "containers that are not well": (
         lambda world: world.file(str(world.bin / "ps"), lambda t: t.replace("healthy", "starting")),
@@ -256,7 +261,7 @@ OTHERS: dict[str, tuple[Break, set[str]]] = {
         edit("deploy/monitoring/alertmanager.yml", "pager.example", "localhost:9099"),
         {"day5.woken"},
     ),
-    "no dashboard": (gone("deploy/monitoring/dashboard.json"), {"day5.dashboard"}),
+    "no dashboard": (gone("deploy/monitoring/grafana/dashboards/workers.json"), {"day5.dashboard"}),
     "nobody has decided": (gone("docs/evaluations/warehouse.md"), {"day4.decided"}),
     "a service without a README": (
         gone("catalog/README.md"), {"day5.readmes", "success.documents"},
@@ -318,6 +323,18 @@ BY_HAND = {"day5.looked", "day5.told", "day5.approved", "success.trained"}
 
 def red(found: Checklist) -> set[str]:
     return {item.id for item in found.items() if item.state != "done"}
+
+
+def test_the_shops_own_document_is_what_its_code_says(world, tmp_path):
+    world.forget_modules()
+    with closing(Project.open(SHOP, Environment(workerkit_data=str(tmp_path)))) as project:
+        assert drift(project) == []
+    world.forget_modules()
+
+
+def test_the_shops_plan_asks_for_what_a_written_one_asks_for():
+    text = (SHOP / PLAN).read_text()
+    assert [field for field in FIELDS if f"| {field} | |\n" not in text] == []
 
 
 def test_all_is_done_but_what_people_must_say(world):

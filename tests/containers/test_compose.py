@@ -24,9 +24,11 @@ pytestmark = pytest.mark.timeout(900)
 ADDRESS = "127.0.0.41"
 """A loopback address of its own: the shop's ports may be taken on 127.0.0.1."""
 
+PROJECT = "shop-test"
 ROOT = Path(__file__).parents[2]
 MEGABYTE = 1_000_000
 PUBLISH = "/v1.0/publish/pubsub/warehouse.stock.updated"
+APIS = ("pricing-service", "catalog-service", "warehouse-service")
 WORKERS = ("pricing-event-worker", "pricing-cron-worker", "catalog-cron-worker")
 
 
@@ -38,15 +40,30 @@ class Stack:
         self.command = command.split()
 
     def compose(self, *arguments: str, **variables: str) -> str:
-        return run([*self.command, "-p", "shop-test", *arguments], self.folder, **variables)
+        return run([*self.command, "-p", PROJECT, *arguments], self.folder, **variables)
 
-    def health(self, service: str) -> list[str]:
-        """Of each container of *service*."""
-        ids = self.compose("ps", "-q", service).split()
-        return [docker("inspect", "-f", "{{.State.Health.Status}}", id).strip() for id in ids]
+    def status(self) -> dict[str, list[str]]:
+        """What `docker ps` says of each container, by service."""
+        label = "com.docker.compose.{}"
+        shape = '{{.Label "' + label.format("service") + '"}} {{.Status}}'
+        chosen = f"label={label.format('project')}={PROJECT}"
+        found: dict[str, list[str]] = {}
+        for line in docker("ps", "--filter", chosen, "--format", shape).splitlines():
+            service, _, status = line.partition(" ")
+            found.setdefault(service, []).append(status)
+        return found
 
-    def healthy(self, service: str, containers: int = 1) -> None:
-        until(lambda: self.health(service) == ["healthy"] * containers, 90)
+    def healthy(self, *services: str, containers: int = 1) -> None:
+        """Wait until each of *services* has that many containers, all of them healthy."""
+
+        def all_are() -> bool:
+            status = self.status()
+            return all(
+                [("(healthy)" in each) for each in status.get(service, [])] == [True] * containers
+                for service in services
+            )
+
+        until(all_are, 120)
 
     def get(self, port: int, path: str) -> Any:
         with urlopen(f"http://{ADDRESS}:{port}{path}", timeout=10) as answer:
@@ -85,7 +102,7 @@ def docker_compose_command() -> str:
 
 @pytest.fixture(scope="session")
 def docker_compose_project_name() -> str:
-    return "shop-test"
+    return PROJECT
 
 
 @pytest.fixture(scope="session")
@@ -112,8 +129,7 @@ def docker_setup() -> list[str]:
 @pytest.fixture
 def stack(docker_compose_file, docker_compose_command, docker_services) -> Stack:
     opened = Stack(Path(docker_compose_file).parent, docker_compose_command)
-    for service in (*WORKERS, "pricing-service", "catalog-service", "warehouse-service", "sidecar"):
-        opened.healthy(service)
+    opened.healthy(*WORKERS, *APIS, "sidecar")
     return opened
 
 
@@ -180,8 +196,8 @@ def test_a_worker_stops_and_the_api_keeps_answering(stack):
 
 def test_event_workers_scale_to_three(stack):
     stack.compose("up", "-d", "--scale", "pricing-event-workers=3", "pricing-event-workers")
-    stack.healthy("pricing-event-workers", 3)
-    numbers = range(300)
+    stack.healthy("pricing-event-workers", containers=3)
+    numbers = range(120)
     for number in numbers:
         sku = number % 30 + 2
         stack.publish(
@@ -219,3 +235,11 @@ def test_back_to_inline_and_forward_under_load_loses_nothing(stack):
     announced = [event["id"] for event in stack.announced()]
     changes = stack.sql("SELECT count(*) FROM price_changes")
     assert len(set(announced)) == len(announced) == int(changes[0])
+
+
+def test_chaos_kills_containers_of_these_images_and_nothing_is_lost(stack):
+    program = [sys.executable, "-m", "workerkit", "chaos", "kill-worker", "pricing"]
+    said = run([*program, "--target=compose", "--quick", "--rate=20", "--json"], stack.folder)
+    (played,) = orjson.loads(said)
+    assert played["verdict"]["result"] == "pass"
+    assert "workerkit-chaos-" not in docker("ps", "--all", "--format", "{{.Names}}")

@@ -1,0 +1,60 @@
+"""The shop is a project from the templates, with handlers of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.desk import edit
+from workerkit.config.answers import read_answers
+from workerkit.scaffold.templates import render
+from workerkit.scaffold.updating import plan_update
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+
+GENERIC = ("__main__.py", "worker/__init__.py", "event/__init__.py", "cron/__init__.py",
+           "pyproject.toml", ".gitignore", "Dockerfile", ".dockerignore", "deploy/healthy.py",
+           "wheels/README.md", "deploy/postgres/databases.sql")  # fmt: skip
+
+
+@pytest.fixture
+def shop(desk, monkeypatch):
+    shutil.copytree(SHOP, desk.project, ignore=shutil.ignore_patterns(".workerkit", ".*_cache"))
+    monkeypatch.chdir(desk.project)
+    return desk
+
+
+def test_rendering_the_shop_again_changes_nothing():
+    update = plan_update(SHOP)
+    assert (update.old, update.plan.changes) == (update.new, ())
+    rendered = {
+        path: text
+        for path, text in render(read_answers(SHOP)).items()
+        if path.endswith(GENERIC) and path != "catalog/event/__init__.py"
+    }
+    assert {path: (SHOP / path).read_text() for path in rendered} == rendered
+    assert len(rendered) == 18
+
+
+def test_a_newer_template_reaches_the_shop_and_its_handlers_stay(shop):
+    files = shop.release(2) / "service" / "files" / "{{ service }}"
+    edit(files / "wire.py.jinja", "The one place where", "Where")
+    edit(files / "api" / "__main__.py.jinja", '"run"', '"--debug", "run"')
+    handler = (shop.project / "pricing/worker/event/stock_updated.py").read_text()
+    assert shop.call("update").code == 0
+    for service in ("pricing", "catalog", "warehouse"):
+        wire = (shop.project / service / "wire.py").read_text()
+        assert wire.startswith(f'"""Where {service} is put together."""')
+        assert '"--debug", "run"' in (shop.project / service / "api/__main__.py").read_text()
+    assert "PriceSyncJob(pricing)," in (shop.project / "pricing/wire.py").read_text()
+    assert (shop.project / "pricing/worker/event/stock_updated.py").read_text() == handler
+
+
+def test_the_shop_has_nothing_wrong_and_takes_one_more_worker(shop):
+    answer = shop.call("check")
+    assert answer.code == 0, answer.out
+    answer = shop.call("add", "event-worker", "order.placed", "--service", "warehouse")
+    assert answer.code == 0, answer.err
+    assert "            OrderPlacedWorker()," in (shop.project / "warehouse/wire.py").read_text()

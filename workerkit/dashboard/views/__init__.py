@@ -1,0 +1,1 @@
+"""One module for each view: what it looks at, and how that is shown."""

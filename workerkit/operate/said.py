@@ -1,0 +1,101 @@
+"""What the processes of `workerkit dev` said, kept in a file of bounded size."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+FILE = "dev.log"
+"""Below the project's data folder."""
+
+LIMIT = 4 << 20
+"""Bytes after which the file becomes the old one, and the old one goes."""
+
+MOST = 200
+"""Lines that an answer has at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaidLine:
+    """One line: when it was read, in epoch seconds, of which process, and what."""
+
+    at: float
+    who: str
+    text: str
+
+
+class SaidFile:
+    """Appends lines from any thread. A full disk costs lines, and stops nothing."""
+
+    def __init__(self, data: Path) -> None:
+        self._path = data / FILE
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+
+    def write(self, who: str, text: str) -> None:
+        """One line of process *who*."""
+        line = orjson.dumps([round(time.time(), 4), who, text]) + b"\n"
+        with self._lock, suppress(OSError):
+            file = self._file or self._open()
+            if file.tell() > LIMIT:
+                file.close()
+                self._path.replace(_old(self._path))
+                file = self._open()
+            file.write(line)
+            file.flush()
+
+    def close(self) -> None:
+        """Release the file; idempotent."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+            self._file = None
+
+    def _open(self) -> BinaryIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab")
+        return self._file
+
+
+def recorded(data: Path) -> bool:
+    """Whether lines are kept in *data*."""
+    return (data / FILE).exists()
+
+
+def said_about(data: Path, text: str) -> list[SaidLine]:
+    """The latest `MOST` lines that contain *text*, oldest first."""
+    wanted = orjson.dumps(text)[1:-1]
+    return _read(line for line in _lines(data) if wanted in line)
+
+
+def said_between(data: Path, start: str, began: float, ended: float) -> list[SaidLine]:
+    """Lines of processes whose name begins with *start*, from *began* to *ended*."""
+    found = _read(_lines(data), most=None)
+    those = [line for line in found if line.who.startswith(start) and began <= line.at <= ended]
+    return those[-MOST:]
+
+
+def _lines(data: Path) -> Iterator[bytes]:
+    for path in (_old(data / FILE), data / FILE):
+        with suppress(OSError), path.open("rb") as file:
+            yield from file
+
+
+def _read(lines: Iterator[bytes], most: int | None = MOST) -> list[SaidLine]:
+    chosen = list(lines)
+    found = []
+    for line in chosen if most is None else chosen[-most:]:
+        with suppress(orjson.JSONDecodeError, ValueError, TypeError):
+            found.append(SaidLine(*orjson.loads(line)))
+    return found
+
+
+def _old(path: Path) -> Path:
+    return path.with_suffix(".old.log")
