@@ -204,6 +204,24 @@ def test_events_are_taken_from_the_sidecar_alone(strict, headers, status):
     assert strict.applied() == ([0] if status == 200 else [])
 
 
+def test_each_event_keeps_its_own_trace(strict):
+    seen = {}
+
+    def handle(self, payload, context):
+        seen[payload.id] = context.event.trace_id
+
+    traces = {number: f"{number:032x}" for number in range(1, 4)}
+    strict.begin(handle)
+    strict.publish(
+        *(
+            Event("orders", {"id": number}, traceparent=f"00-{trace}-b7ad6b7169203331-01")
+            for number, trace in traces.items()
+        )
+    )
+    strict.until(lambda: len(seen) == 3)
+    assert seen == traces
+
+
 @http_only
 def test_the_sidecar_hangs_up_first(strict):
     """What it sends as we do would have failed; Go's clients keep a connection for 90 s."""

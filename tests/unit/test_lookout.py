@@ -202,9 +202,17 @@ def test_an_attempt_is_read_from_a_line_of_text():
     assert (told.outcome, told.error) == ("parked", "ValueError: no")
 
 
-def test_an_attempt_is_read_from_a_line_of_json_with_its_own_time():
-    told = _attempt(SaidLine(107.0, "shop events", JSON))
+def test_an_attempt_is_read_from_a_line_of_json():
+    told = _attempt(SaidLine(100.0, "shop events", JSON))
     assert (told.began, told.ended, told.outcome, told.error) == (99.75, 100.0, "applied", "")
+
+
+def test_a_line_of_json_counts_from_when_it_was_written(tmp_path):
+    kept = SaidFile(tmp_path)
+    kept.write("shop events", JSON)
+    kept.write("shop events", '{"ts":"no time"}')
+    kept.close()
+    assert [line.at for line in said_between(tmp_path, "shop", 99.0, 101.0)] == [100.0]
 
 
 @pytest.mark.parametrize("line", ["", "{", "[1]", "plain words  a=b", '{"event": "else"}'])
