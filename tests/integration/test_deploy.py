@@ -147,6 +147,7 @@ def test_a_deployment_is_watched_and_then_rolled_back(place):
         "docker compose stop -t 30 pricing-event-worker pricing-cron-worker",
         f"docker compose -f docker-compose.yml -f {override} up -d --no-deps pricing-service",
     ]
+    assert "\n    docker compose stop -t 30 pricing-event-worker" in said
     assert "pricing inline: health" in said and "pass: " in said.splitlines()[-1]
     assert "pricing/price_sync" in said, "the API runs the jobs now"
     assert sorted(place.containers()) == ["pricing-service", "warehouse-service"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import orjson
@@ -22,7 +23,7 @@ from workerkit.lookout.bench import Bench
 from workerkit.lookout.feed import Feed, Seen
 from workerkit.lookout.kept import course_curves, latencies, past
 from workerkit.lookout.progress import Examiner
-from workerkit.lookout.pulse import Beat, Pulse
+from workerkit.lookout.pulse import ALONE, Beat, Pulse
 from workerkit.lookout.scenery import Wiring, overview
 from workerkit.lookout.waterfall import _attempt, shown
 from workerkit.operate import said
@@ -201,9 +202,17 @@ def test_an_attempt_is_read_from_a_line_of_text():
     assert (told.outcome, told.error) == ("parked", "ValueError: no")
 
 
-def test_an_attempt_is_read_from_a_line_of_json_with_its_own_time():
-    told = _attempt(SaidLine(107.0, "shop events", JSON))
+def test_an_attempt_is_read_from_a_line_of_json():
+    told = _attempt(SaidLine(100.0, "shop events", JSON))
     assert (told.began, told.ended, told.outcome, told.error) == (99.75, 100.0, "applied", "")
+
+
+def test_a_line_of_json_counts_from_when_it_was_written(tmp_path):
+    kept = SaidFile(tmp_path)
+    kept.write("shop events", JSON)
+    kept.write("shop events", '{"ts":"no time"}')
+    kept.close()
+    assert [line.at for line in said_between(tmp_path, "shop", 99.0, 101.0)] == [100.0]
 
 
 @pytest.mark.parametrize("line", ["", "{", "[1]", "plain words  a=b", '{"event": "else"}'])
@@ -277,27 +286,45 @@ def test_what_is_wrong_comes_first_among_the_workers(broker):
     assert [line.name for line in seen.workers] == ["z", "order"]
 
 
-def test_the_pulse_looks_at_once_when_a_page_opens_and_remembers_rates():
-    worker = WorkerStatus("order", "event", "t", "running", 0, 0.0, 5, 0, None, None)
-    looked = threading.Semaphore(0)
+class Looked:
+    """Counts the looks."""
 
-    def look() -> Status:
-        looked.release()
+    def __init__(self) -> None:
+        self.looks = threading.Semaphore(0)
+        self.pulse = Pulse(self.look, lambda: ())
+
+    def look(self) -> Status:
+        self.looks.release()
+        worker = WorkerStatus("order", "event", "t", "running", 0, 0.0, 5, 0, None, None)
         return Status((ProcessStatus("shop", "events", 1, "", "running", workers=(worker,)),), {})
 
-    pulse = Pulse(look, lambda: ())
-    pulse.start()
-    try:
-        assert looked.acquire(timeout=5)
-        assert [row.name for row in pulse.beat().scene.rows] == ["order"]
-        pulse.again()
-        assert looked.acquire(timeout=5)
-        while not pulse.beat().trends:
-            pulse.stopping.wait(0.001)
-        assert pulse.beat().trend[0] == 0.0
-    finally:
-        pulse.stop(5.0)
-    assert not pulse.alive
+    def again(self) -> bool:
+        """Whether it looks well before it would by itself."""
+        return self.looks.acquire(timeout=ALONE / 2)
+
+
+@pytest.fixture
+def looked() -> Iterator[Looked]:
+    made = Looked()
+    made.pulse.start()
+    yield made
+    made.pulse.stop(5.0)
+    assert not made.pulse.alive
+
+
+def test_the_pulse_looks_at_once_when_a_page_opens(looked):
+    assert looked.again()
+    assert [row.name for row in looked.pulse.beat().scene.rows] == ["order"]
+    assert looked.again()
+
+
+def test_the_pulse_looks_at_once_when_something_was_changed_and_remembers_rates(looked):
+    assert looked.again()
+    looked.pulse.again()
+    assert looked.again()
+    while not looked.pulse.beat().trends:
+        looked.pulse.stopping.wait(0.001)
+    assert looked.pulse.beat().trend[0] == 0.0
 
 
 def test_a_look_that_fails_is_a_trouble_of_the_beat(broker):

@@ -27,6 +27,7 @@ from ..dashboard.model import (
 )  # fmt: skip
 from ..errors import ConfigurationError, StorageError
 from ..events.example import example_payload, payload_schema
+from ..events.item import known_by
 from ..events.worker import payload_type, worker_name
 from ..operate.jobs import Job, describe_jobs
 from ..operate.letters import Letter, find_letters, list_letters
@@ -49,6 +50,9 @@ SHOWN = 100
 
 LETTERS = 200
 """Letters that a view shows."""
+
+AROUND = 0.1
+"""Seconds around a run in which a line may be read that belongs to it."""
 
 NEXT = 12
 """Coming ticks of a job that are drawn."""
@@ -131,8 +135,8 @@ class Lookout:
         said = {}
         for run in line.runs[:10]:
             if run.state != "skipped":
-                lines = said_between(self.project.data, f"{service} ", run.started - 0.05,
-                                     (run.ended or time.time()) + 0.05)  # fmt: skip
+                lines = said_between(self.project.data, f"{service} ", run.started - AROUND,
+                                     (run.ended or time.time()) + AROUND)  # fmt: skip
                 said[run.tick] = [Line(each.at, each.who, each.text) for each in lines]
         return Past(line, said, recorded(self.project.data))
 
@@ -214,8 +218,8 @@ class Lookout:
         database = self.project.database(service)
         if not table_version(database):
             return {}
-        found = settlements_of(database, consumer, source, ids)
-        return {id: one.state for id, one in found.items()}
+        found = settlements_of(database, consumer, known_by(source), [known_by(id) for id in ids])
+        return {id: found[known_by(id)].state for id in ids if known_by(id) in found}
 
     def _failed(self, id: str, source: str) -> Seen | None:
         """An event that the feed has not seen, from the letter that kept it."""

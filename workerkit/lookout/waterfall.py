@@ -12,7 +12,8 @@ import orjson
 
 from ..dashboard.model import EventLine, Line, Step, Story, Tone
 from ..dashboard.words import event_path, plural
-from ..events.envelope import derived_id, moment
+from ..events.envelope import derived_id
+from ..events.item import known_by
 from ..operate.said import SaidLine, recorded, said_about, said_between
 from ..project import Project
 from ..storage import dead_letters
@@ -69,9 +70,10 @@ def event_line(seen: Seen, state: str) -> EventLine:
 def settlements(project: Project, source: str, id: str) -> list[Settlement]:
     """What every consumer did with one event."""
     found: dict[str, Settlement] = {}
+    key = known_by(source), known_by(id)
     for name in project.file.services:
         if table_version(project.database(name)):
-            found.update({one.consumer: one for one in project.store(name).story(source, id)})
+            found.update({one.consumer: one for one in project.store(name).story(*key)})
     return list(found.values())
 
 
@@ -109,7 +111,8 @@ def _handled(
 
 
 def _traceback(project: Project, consumer: str, seen: Seen) -> str:
-    letters = dead_letters.find(project.database(consumer.partition("/")[0]), seen.id)
+    database = project.database(consumer.partition("/")[0])
+    letters = dead_letters.find(database, known_by(seen.id))
     return next((one.traceback for one in letters if one.consumer == consumer), "")
 
 
@@ -139,10 +142,10 @@ def _attempt(line: SaidLine) -> Attempt | None:
     service = line.who.partition(" ")[0]
     outcome = {"event given up on": "dead", "event failed and will be tried again": "parked"}
     text = str(told.get("event", ""))
-    ended = moment(told.get("ts")) or line.at
     return Attempt(
         f"{service}/{told['worker']}", int(told["attempt"]),
-        ended - float(told["duration_s"]), ended,
+        line.at - float(told["duration_s"]),
+        line.at,
         outcome.get(text, text.removeprefix("event ")), str(told.get("error", "")),
     )  # fmt: skip
 

@@ -80,7 +80,9 @@ def story(visit: Visit) -> Page:
             tag("p", "It keeps the latest few thousand, since it was started. Whether the event "
                      "was given up on, ", tag("a", "dead letters", href="/letters"), " tell."),
         )  # fmt: skip
-        return Page("Event", (Part("missing", missing, live=False),), 404)
+        # Under the names of the story's parts, so that it can still take their place.
+        names = ("waterfall", "lines", "payload")
+        return Page("Event", (Part("facts", missing), *(Part(n, Html("")) for n in names)), 404)
     parts = [
         Part("facts", _facts(told.event)),
         Part("waterfall", tag("section", tag("h2", "Story"), waterfall(_masked(visit, told)))),

@@ -171,6 +171,14 @@ def test_an_event_goes_from_the_form_to_its_follow_up(bakery, tab):
     tab.sends("button", "Publish again").sees("Published to orders.")
 
 
+def test_an_event_with_an_endless_id_has_its_story_too(bakery, tab):
+    bakery.publish("x" * 600, {"id": 31})
+    tab.go(f"{bakery.page}/events").sees('"id":31')
+    line = "document.querySelector('li:has([data-key^=xxx])').textContent"
+    until(lambda: "applied" in tab.run(line))
+    tab.sends("a[data-key^=xxx]").sees("shop/order committed")
+
+
 def test_what_cannot_be_published_is_told_where_it_was_asked(bakery, tab):
     tab.go(f"{bakery.page}/publish?topic=orders").fill("#field-id", "many")
     tab.sends("button", "Publish").sees("id: 'many' is no JSON")
@@ -182,7 +190,7 @@ def test_a_job_is_run_paused_and_resumed(bakery, tab):
     tab.sees("shop/report was started in the worker on port").sees("succeeded")
     tab.sends("button", "Pause").sees("shop/report is paused.").sees("by the dashboard")
     tab.sends("button", "Resume").sees("running on schedule")
-    tab.sends("a", "shop/report").sees("by hand").sees("3 rows").click("summary", "Log")
+    tab.sends("a", "shop/report").sees("by hand").sees("3 rows").sees("Log").click("summary", "Log")
     tab.sees("counting orders")
 
 
@@ -198,7 +206,8 @@ def test_dead_letters_are_replayed_corrected_and_dropped_after_a_question(bakery
     tab.click("summary", "Drop").sees("cannot be undone")
     tab.sends("button", "Yes, drop").sees("Dropped 1 event.")
     assert "letter-three" not in tab.text
-    tab.sends("button", "Replay all").sees("due again")
+    until(lambda: bakery.state("letter-two") == "dead")  # it has failed again
+    tab.go(f"{bakery.page}/letters").sends("button", "Replay all").sees("due again")
 
 
 def test_kill_worker_is_watched_and_ends_with_a_verdict(bakery, tab):

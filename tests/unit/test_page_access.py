@@ -106,12 +106,15 @@ def test_without_the_token_nothing_is_shown(client, path):
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + " ", "ü"])
-def test_a_wrong_token_opens_nothing(client, monkeypatch, token):
+def test_a_wrong_token_opens_nothing_and_costs_a_second(client, monkeypatch, token):
+    waits = []
+
     async def at_once(seconds: float) -> None:
-        pass
+        waits.append(seconds)
 
     monkeypatch.setattr("workerkit.dashboard.app.asyncio.sleep", at_once)
     assert log_in(client, token).status_code == 401
+    assert waits == [1.0]
     assert client.get("/events").status_code == 303
 
 
@@ -133,15 +136,41 @@ def test_behind_https_the_cookie_is_for_https_alone(done):
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
-def test_a_forged_or_old_session_is_none(client, monkeypatch):
-    log_in(client)
+def cookie_of(client: TestClient) -> tuple[str, str]:
     ((name, session),) = client.cookies.items()
-    for forged in (session[:-1] + "0", "1." + session.partition(".")[2], "", "a.b.c", "ü.ü.ü"):
-        answer = client.get("/events", headers={"cookie": f"{name}={forged}".encode()})
-        assert answer.status_code == 303 or forged == session
+    client.cookies.clear()
+    return name, session
+
+
+def asked_with(client: TestClient, name: str, session: str) -> int:
+    headers = {"cookie": f"{name}={session}".encode()}
+    return client.get("/events", headers=headers).status_code
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda session: session[:-1] + ("0" if session[-1] != "0" else "1"),
+        lambda session: "9" + session,
+        lambda session: "",
+        lambda session: "a.b.c",
+        lambda session: "ü.ü.ü",
+    ],
+)
+def test_a_forged_session_is_none(client, forge):
+    log_in(client)
+    name, session = cookie_of(client)
+    assert asked_with(client, name, session) == 200
+    assert asked_with(client, name, forge(session)) == 303
+
+
+@pytest.mark.parametrize(("later", "status"), [(11.9 * 3600, 200), (12.1 * 3600, 303), (-60, 303)])
+def test_a_session_lasts_twelve_hours(client, monkeypatch, later, status):
+    log_in(client)
+    name, session = cookie_of(client)
     born = int(session.partition(".")[0])
-    monkeypatch.setattr("workerkit.dashboard.access.time.time", lambda: born + 13 * 3600)
-    assert client.get("/events").status_code == 303
+    monkeypatch.setattr("workerkit.dashboard.access.time.time", lambda: born + later)
+    assert asked_with(client, name, session) == status
 
 
 def test_logging_out_needs_a_form_of_ours_and_ends_the_session(client):
