@@ -102,7 +102,9 @@ def _handled(
             continue
         if last.state == "applied":
             words = f"after {plural(last.attempts, 'failed attempt')}" if last.attempts else ""
-            yield _moment(f"{consumer} committed", last.at, "good", words)
+            # The inbox has when the transaction began; what tells of an attempt, that it is over.
+            at = max(last.at, *(one.ended for one in tries), seen.published)
+            yield _moment(f"{consumer} committed", at, "good", words)
             continue
         traceback = _traceback(project, consumer, seen)
         yield _moment(f"{consumer} {'gave up' if last.state == 'dead' else 'will try again'}",
