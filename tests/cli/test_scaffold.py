@@ -66,6 +66,21 @@ def test_on_a_terminal_it_asks_and_asks_again(desk):
     assert not [path for path in files if "/cron/" in path]
 
 
+def test_as_json_nothing_is_asked_and_what_was_written_is_told(desk):
+    made = desk.call("new", "acme", "--json", "--service", "orders", stdin="").json
+    written = [f"acme/{each['path']}" for each in made["changes"]]
+    assert sorted(written) == sorted(desk.files())
+    os.chdir(desk.project)
+    added = desk.call("add", "cron-job", "nightly", "--json", stdin="").json
+    assert {"path": "orders/wire.py", "change": "changed"} in added["changes"]
+    desk.change("orders/migrate.py", "Create our tables", "Make our tables")
+    migrate = desk.release(2) / "service/files/{{ service }}/migrate.py.jinja"
+    edit(migrate, "Create our tables", "Create the tables")
+    updated = desk.call("update", "--json", stdin="")
+    assert updated.code == 5
+    assert {"path": "orders/migrate.py", "change": "conflict"} in updated.json["changes"]
+
+
 def test_an_interrupted_question_writes_nothing(desk):
     answer = desk.call("new", "acme", stdin="")
     assert (answer.code, desk.files()) == (130, {})

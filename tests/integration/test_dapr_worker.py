@@ -14,10 +14,10 @@ import orjson
 import pytest
 from conftest import World
 from sqlalchemy import text
-from test_storage_trouble import locked
 
 from tests.dapr_place import DaprPlace
 from workerkit.core.backoff import Retry
+from workerkit.errors import StorageError
 from workerkit.events.envelope import Event
 from workerkit.sidecar.pubsub import Policy
 
@@ -42,8 +42,7 @@ class DaprWorld(World):
             pytest.importorskip("dapr", reason="Dapr's SDK is not installed")
             options["streams"] = ["orders"]
         self.place = DaprPlace(folder, **options)
-        self.file = folder / "shop.db"
-        super().__init__(f"sqlite:///{self.file}", self.place.transport)
+        super().__init__(f"sqlite:///{folder}/shop.db", self.place.transport)
 
     def begin(self, handle, **options):
         consumer = self.start(handle, **options)
@@ -102,12 +101,16 @@ def test_a_failing_handler_is_our_business_and_never_the_sidecars(strict):
     strict.until(lambda: not strict.lag())
 
 
-@http_only
-def test_nothing_is_answered_while_the_database_is_away(strict):
+def test_nothing_is_answered_while_the_database_is_away(strict, monkeypatch):
+    def away(*arguments):
+        raise StorageError("the database is away")
+
     consumer = strict.begin(write)
     strict.publish(order(0))
     strict.exactly_once(range(1))
-    with locked(strict.file):
+    with monkeypatch.context() as patched:
+        for name in ("begin", "settled"):
+            patched.setattr(strict.store, name, away)
         strict.publish(*map(order, range(1, 20)))
         strict.until(lambda: consumer.trouble is not None)
         assert strict.lag() == 19
@@ -199,6 +202,24 @@ def test_events_are_taken_from_the_sidecar_alone(strict, headers, status):
     assert line.getresponse().status == status
     line.close()
     assert strict.applied() == ([0] if status == 200 else [])
+
+
+def test_each_event_keeps_its_own_trace(strict):
+    seen = {}
+
+    def handle(self, payload, context):
+        seen[payload.id] = context.event.trace_id
+
+    traces = {number: f"{number:032x}" for number in range(1, 4)}
+    strict.begin(handle)
+    strict.publish(
+        *(
+            Event("orders", {"id": number}, traceparent=f"00-{trace}-b7ad6b7169203331-01")
+            for number, trace in traces.items()
+        )
+    )
+    strict.until(lambda: len(seen) == 3)
+    assert seen == traces
 
 
 @http_only

@@ -121,7 +121,7 @@ CODE: dict[str, tuple[Break, set[str]]] = {
         {"day1.readable"},
     ),
     "no event worker": (
-        edit("pricing/wire.py", r"\n *events=.*", ""),
+        edit("pricing/wire.py", r"(?s)events=\[.*?\n        \],", ""),
         {"day1.events"},
     ),
     "no job": (

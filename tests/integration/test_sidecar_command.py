@@ -102,6 +102,25 @@ def test_components_are_opened_where_a_given_folder_says(place, redis, redis_url
         app.stop()
 
 
+@pytest.mark.parametrize(
+    ("folder", "lacking"), [(False, "no gRPC"), (True, "no gRPC and deploy/dapr is not read")]
+)
+def test_without_the_extra_it_serves_http_and_says_what_is_missing(
+    place, monkeypatch, folder, lacking
+):
+    for module in ("sidecar.server", "config.dapr_files"):
+        monkeypatch.setattr(f"workerkit.{module}.find_spec", lambda name: None)
+    if folder:
+        place.write("deploy/dapr/events.yaml", COMPONENT.format(port=1))
+    with closing(Project.open(place.folder, read_environment())) as project:
+        sidecar, notes = open_sidecar(project, Request(port=0, grpc_port=0))
+        assert notes == [f"sidecar: {lacking}: pip install 'workerkit[dapr]'"]
+        sidecar.start()
+        names = [each["name"] for each in ask(sidecar.port, "/v1.0/metadata")["components"]]
+        sidecar.stop(2)
+    assert (sidecar.grpc_port, names) == (None, ["pubsub", "statestore"])
+
+
 def test_a_folder_that_is_not_there_is_told(place):
     said = "--resources-path: there is no folder none"
     with (

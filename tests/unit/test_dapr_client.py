@@ -17,6 +17,7 @@ from workerkit.events.transport import Message
 from workerkit.transports.dapr import DaprOptions, DaprTransport
 from workerkit.transports.dapr import client as module
 from workerkit.transports.dapr.client import SidecarClient
+from workerkit.transports.dapr.trace import carry, restore
 
 
 class Clock:
@@ -120,11 +121,40 @@ def test_a_topic_is_quoted_in_the_path(client, sidecar):
     assert sidecar.requests[0][0].endswith("/pubsub/a%2Fb%20c")
 
 
-def test_topics_and_traces_go_out_apart_each_in_its_order(client, sidecar):
-    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    client.publish([message(1), message(2, traceparent=trace), message(3), message(4, "other")])
-    assert sidecar.bulks() == [["e1", "e3"], ["e2"], ["e4"]]
-    assert [headers.get("traceparent") for _, headers, _ in sidecar.requests] == [None, trace, None]
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_topics_go_out_apart_each_in_its_order(client, sidecar):
+    client.publish([message(1), message(2, "other"), message(3)])
+    assert sidecar.bulks() == [["e1", "e3"], ["e2"]]
+
+
+def test_a_trace_goes_with_its_event_and_with_the_request_that_has_no_other(client, sidecar):
+    other = TRACE.replace("0af7", "1111")
+    client.publish([message(1, traceparent=TRACE), message(2, traceparent=TRACE)])
+    client.publish([message(3), message(4, traceparent=TRACE), message(5, traceparent=other)])
+    assert [headers.get("traceparent") for _, headers, _ in sidecar.requests] == [TRACE, None]
+    carried = [
+        entry["event"].get("workerkittrace")
+        for _, _, body in sidecar.requests
+        for entry in orjson.loads(body)
+    ]
+    assert carried == [TRACE, TRACE, None, TRACE, other]
+
+
+@pytest.mark.parametrize(
+    ("came", "restored"),
+    [
+        ("", TRACE),
+        ("00-ffffffffffffffffffffffffffffffff-b7ad6b7169203331-01", TRACE),
+        (TRACE[:36] + "1111111111111111-01", TRACE[:36] + "1111111111111111-01"),
+    ],
+)
+def test_a_trace_that_dapr_replaced_is_restored_unless_it_goes_on(came, restored):
+    sent = orjson.loads(carry(encode(Event("orders", {"n": 1}, traceparent=TRACE)), TRACE))
+    envelope = {**sent, "traceparent": came, "traceid": came}
+    restore(envelope)
+    assert (envelope["traceparent"], "workerkittrace" in envelope) == (restored, False)
 
 
 def test_a_trace_that_would_break_the_request_is_left_out(client, sidecar):

@@ -91,7 +91,7 @@ def rollback(
             deploy.carry_out(order, project.folder)
         place = Place(host, url or [], inline=True)
         found = verified(project, place, show_deploy.check, "rollback")
-    raise typer.Exit(show_deploy.verdict(found))
+    raise typer.Exit(show_deploy.verdict(found, back=True))
 
 
 def _verify(project: Project, place: Place, length: float | None, as_json: bool) -> int:
@@ -120,7 +120,8 @@ def _agree(order: Order, yes: bool) -> None:
     from ..errors import ConfigurationError  # noqa: PLC0415
     from . import show  # noqa: PLC0415
 
-    show.note(f"{order.purpose}:\n    {order.shown}")
+    show.note(f"{order.purpose}:")
+    show.note(f"    {order.shown}")
     if yes:
         return
     if not sys.stdin.isatty():

@@ -29,15 +29,16 @@ def check(made: Check) -> None:
     show.finding(_LEVELS[made.holds], made.name, made.seen, "", width=32)
 
 
-def verdict(found: Verified) -> int:
-    """The last line; its exit code."""
+def verdict(found: Verified, *, back: bool = False) -> int:
+    """The last line, and its exit code; *back*: it was rolled back already."""
     broken = [check.name for check in found.checks if check.holds is False]
     unproven = [check.name for check in found.checks if check.holds is None]
     reasons = {"pass": [], "fail": broken, "not proven": unproven}[found.result]
     said = f"{found.result}: {show.count(len(found.checks), 'check')} in {found.watched:.1f} s"
     show.note(f"{said}{': ' * bool(reasons)}{', '.join(reasons)}")
     if found.result == "fail":
-        show.note("-> the log of what is named, `workerkit doctor`, or `workerkit deploy rollback`")
+        undo = "" if back else ", or go back: `workerkit deploy rollback`"
+        show.note(f"-> look at the log of what is named, and at `workerkit doctor`{undo}")
     return EXIT_CODES[found.result]
 
 

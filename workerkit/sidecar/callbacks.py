@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -83,10 +84,14 @@ class Callbacks(BaseWorker):
                 for each in declared:
                     self._pubsub(each)
                 return declared
-            except (Unreachable, ConfigurationError) as error:
-                if isinstance(error, ConfigurationError) or not said:
-                    self._tell(str(error), said)
+            except ConfigurationError as error:
+                if str(error) != said:
+                    self._tell(logging.WARNING, error)
                 said = str(error)
+            except Unreachable as error:
+                if not said:
+                    self._tell(logging.INFO, error)
+                said = said or str(error)
             self.stopping.wait(0.2)
         return None
 
@@ -107,9 +112,9 @@ class Callbacks(BaseWorker):
             self.log.info("app has other subscriptions", extra={"app": self.app.id})
             self._gone.set()
 
-    def _tell(self, error: str, said: str) -> None:
-        if error != said:
-            self.log.warning("waiting for the app", extra={"app": self.app.id, "error": error})
+    def _tell(self, level: int, error: Exception) -> None:
+        facts = {"app": self.app.id, "error": str(error)}
+        self.log.log(level, "waiting for the app", extra=facts)
 
     def _pubsub(self, declared: Declared) -> PubSub:
         if declared.pubsub not in self.pubsubs:

@@ -24,6 +24,7 @@ from ...core.clock import Clock
 from ...events.envelope import moment
 from ...events.transport import Delivery
 from .hand import Hand, Identity
+from .trace import restore
 
 
 class Status(Enum):
@@ -148,8 +149,9 @@ class Inbound:
 
     def _arrived(self, name: str, envelope: Any, answer: Answer, now: float) -> Held:
         """A foreign entry has no id and maybe no envelope; it becomes a dead letter in the end."""
-        body = orjson.dumps(envelope)
         about = envelope if isinstance(envelope, dict) else {}
+        restore(about)
+        body = orjson.dumps(envelope)
         source, given = about.get("source") or "", about.get("id")
         identity: Identity | None = None
         if isinstance(source, str) and isinstance(given, str) and given:
