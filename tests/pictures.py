@@ -103,7 +103,8 @@ def browse(shop: Shop, folder: Path) -> None:
             tab.go(page + path).sees("live").picture(DOCS / f"{name}.png")
         tab = browser.tab(1280, 760)
         tab.go(f"{page}/publish?topic={STOCK}").fill("#field-newStock", "3")
-        tab.sends("button", "Publish").sees("Follow-up on").sees("committed").picture(DOCS / "story.png")
+        tab.sends("button", "Publish").sees("Follow-up on").sees("committed")
+        tab.picture(DOCS / "story.png")
     finally:
         browser.close()
 
