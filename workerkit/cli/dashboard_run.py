@@ -50,10 +50,13 @@ def run(request: Request) -> int:
     project = Project.open(Path.cwd(), environment)
     try:
         lookout = Lookout(project, experiments=request.local)
-        server = _server(request, environment, lookout)
+        token = environment.workerkit_dashboard_token or token_urlsafe(24)
+        server = _server(request, environment, lookout, token)
         lookout.workers.start()
         server.start()
         host = f"[{server.host}]" if ":" in server.host else reachable(server.host)
+        if not (request.local or environment.workerkit_dashboard_token):
+            show.note(f"token, until it ends: {token}")
         show.note(f"dashboard: http://{host}:{server.port}")
         received.wait()
         server.stop(5.0)
@@ -68,15 +71,10 @@ def _environment(request: Request) -> Environment:
     return read_environment().model_copy(update={k: v for k, v in flags.items() if v})
 
 
-def _server(request: Request, environment: Environment, lookout: Lookout) -> Dashboard:
+def _server(request: Request, environment: Environment, lookout: Lookout, token: str) -> Dashboard:
     host = request.host or environment.worker_host
     if request.local and host not in LOOPBACK:
         raise ConfigurationError(f"--local with {host}: only this machine may see it without login")
-    token = environment.workerkit_dashboard_token
-    if token is None:
-        token = token_urlsafe(24)
-        if not request.local:
-            show.note(f"token, until it ends: {token}")
     port = lookout.project.file.dashboard.port if request.port is None else request.port
     return Dashboard(
         lookout,
