@@ -30,6 +30,7 @@ wire = "stock_service:wire"
 ports = {{ events = {events} }}
 [sidecar]
 port = {sidecar}
+grpc_port = 0
 """
 
 

@@ -6,6 +6,7 @@ Each test runs both, so that what strict takes away is seen to be there without 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -116,6 +117,21 @@ def test_a_failed_event_is_acknowledged(world, strict, declared, answer):
     world.call(app, strict=strict)
     until(lambda: (world.left() == 0) if strict else len(app.events) > 1)
     assert (len(app.events) == 1, world.left()) == ((True, 0) if strict else (False, 1))
+
+
+def test_failed_events_are_tried_again_although_the_component_is_full(world, strict):
+    app = world.app(ORDERS)
+    tried: Counter[int] = Counter()
+
+    def fail_once(event: dict[str, Any]) -> Any:
+        tried[event["data"]] += 1
+        return "RETRY" if tried[event["data"]] == 1 else "SUCCESS"
+
+    app.answer = fail_once
+    world.publish(*range(20))
+    world.call(app, strict=strict, concurrency=2, policy=Policy(first=0.001, cap=0.002, most=5))
+    until(lambda: world.left() == 0, 10)
+    assert tried == Counter(dict.fromkeys(range(20), 2))
 
 
 def test_events_of_an_app_that_died_are_acknowledged(world, strict):

@@ -93,10 +93,10 @@ def test_what_is_no_text_is_no_expression(thing):
      "a\nb\x00c * * *", "\ud800 * * * *", "TZ=\x00 * * * * *", "\u2067* * * * x"],
 )  # fmt: skip
 def test_hostile_text_is_refused_at_once_in_one_short_line(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigurationError) as raised:
         Expression.parse(text)
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 300
 
@@ -229,7 +229,7 @@ def test_replicas_that_start_at_different_times_agree_on_an_interval():
 def test_next_is_quick_even_for_rare_dates(text):
     expression = Expression.parse(text, "Europe/Berlin")
     expression.next(START)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(20):
         expression.next(START)
-    assert (time.perf_counter() - start) / 20 < 0.005
+    assert (time.process_time() - start) / 20 < 0.005

@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -94,7 +95,7 @@ class Tracing:
         """Have what instruments a handler or job make its spans below the one of *traceparent*."""
         there = _context_of(traceparent)
         asked = self._provider.sampler.should_sample(there, int(traceparent[3:35], 16), "within")
-        kept = asked.decision.is_sampled()
+        kept = asked.decision is Decision.RECORD_AND_SAMPLE
         token = attach(there if kept else _context_of(f"{traceparent[:53]}00"))
         try:
             yield

@@ -277,7 +277,8 @@ class Feed:
 
     def _hand_again(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[2])
+            # To the front: under strict it has its slot, which those without one wait for.
+            self._ready.appendleft(heapq.heappop(self._later)[2])
             self._arrived.notify()
 
     def _settle(self) -> None:
