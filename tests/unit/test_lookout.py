@@ -20,7 +20,7 @@ from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.lookout import feed as feeds
 from workerkit.lookout.bench import Bench
-from workerkit.lookout.feed import Feed, Seen
+from workerkit.lookout.feed import Feed
 from workerkit.lookout.kept import course_curves, latencies, past
 from workerkit.lookout.progress import Examiner
 from workerkit.lookout.pulse import ALONE, Beat, Pulse
@@ -32,6 +32,7 @@ from workerkit.operate.jobs import Job
 from workerkit.operate.said import SaidFile, SaidLine, said_about, said_between
 from workerkit.operate.status import ProcessStatus, Status, WorkerStatus
 from workerkit.operate.top import Row, Scene
+from workerkit.operate.topics import Seen
 from workerkit.transports.memory import MemoryTransport
 
 
@@ -101,7 +102,7 @@ def test_the_feed_forgets_the_oldest(broker, monkeypatch):
     monkeypatch.setattr(feeds, "KEPT", 20)
     feed = Feed(broker)
     for n in range(30):
-        feed.remember(Seen("t", f"e{n}", "web", 0.0, "", {}))
+        feed.remember(Seen("t", "", 0.0, f"e{n}", "web", "", "", {}))
     publish(broker, "last")
     feed.look()
     assert len(ids(feed)) == 20

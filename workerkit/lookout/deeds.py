@@ -12,9 +12,9 @@ from ..errors import ConfigurationError, WorkerkitError
 from ..events.envelope import EVENT_TYPE
 from ..operate.jobs import find_job
 from ..operate.letters import Changed, drop, replay
+from ..operate.topics import Seen
 from ..publisher import SOURCE, plan, publish
 from ..trigger import trigger
-from .feed import Seen
 from .looks import Lookout
 
 WHO = "the dashboard"
@@ -47,7 +47,7 @@ def actions_on(lookout: Lookout) -> Actions:
 def _publish(lookout: Lookout, topic: str, data: Any) -> str:
     planned = plan(lookout.project, topic, data, force=True)
     (sent,) = publish(lookout.project, planned).sent
-    lookout.feed.remember(Seen(topic, sent.id, SOURCE, sent.at, EVENT_TYPE, data))
+    lookout.feed.remember(Seen(topic, "", sent.at, sent.id, SOURCE, EVENT_TYPE, "", data))
     lookout.pulse.again()
     return sent.id
 

@@ -6,13 +6,11 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from ..core.worker import BaseWorker
-from ..errors import InvalidPayload, StorageError
-from ..events.envelope import Event, decode
+from ..errors import StorageError
 from ..events.transport import Browser, Delivery
+from ..operate.topics import Seen, seen
 
 LOOK = 0.25
 """Seconds between two looks at the topics."""
@@ -31,19 +29,6 @@ OVER = 10.0
 
 SOURCES = 12
 """Different sources whose rates are told; a source may be any text, another one in each event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One event as it lay in its topic; `problem` tells why its envelope cannot be read."""
-
-    topic: str
-    id: str
-    source: str
-    published: float
-    type: str
-    data: Any
-    problem: str = ""
 
 
 class Feed(BaseWorker):
@@ -79,7 +64,7 @@ class Feed(BaseWorker):
         for topic in self._browser.topics():
             found += self._new(topic)
         found.sort(key=lambda delivery: delivery.published)
-        self._take([_seen(delivery) for delivery in found])
+        self._take([seen(delivery) for delivery in found])
 
     def remember(self, seen: Seen) -> None:
         """Know *seen* at once, and even if the sample leaves it out: we have published it."""
@@ -155,15 +140,3 @@ class Feed(BaseWorker):
         """Topics of which events were jumped over in the last `OVER` seconds."""
         now = self._clock()
         return {topic for topic, at in self._jumped.items() if at > now - OVER}
-
-
-def _seen(delivery: Delivery) -> Seen:
-    problem = ""
-    try:
-        event = decode(delivery.body, delivery.topic, delivery.entry)
-    except InvalidPayload as error:
-        text = delivery.body.decode("utf-8", "replace")
-        event, problem = Event(delivery.topic, text, id=delivery.entry), str(error)
-    return Seen(
-        delivery.topic, event.id, event.source, delivery.published, event.type, event.data, problem
-    )

@@ -33,13 +33,14 @@ from ..operate.jobs import Job, describe_jobs
 from ..operate.letters import Letter, find_letters, list_letters
 from ..operate.said import recorded, said_between
 from ..operate.status import Status, look
+from ..operate.topics import Seen
 from ..project import Project
 from ..publisher import event_workers
 from ..storage.database import Database
 from ..storage.inspection import settlements as settlements_of
 from ..storage.inspection import table_version
 from .bench import Bench
-from .feed import AT_MOST, Feed, Seen
+from .feed import AT_MOST, Feed
 from .progress import Examiner
 from .pulse import Pulse
 from .scenery import Wiring, overview
@@ -225,7 +226,7 @@ class Lookout:
         """An event that the feed has not seen, from the letter that kept it."""
         for each in self.letter(id):
             if source in ("", each.source):
-                return Seen(each.topic, id, each.source, each.published, "", each.data)
+                return Seen(each.topic, "", each.published, id, each.source, "", "", each.data)
         return None
 
 

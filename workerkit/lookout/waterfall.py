@@ -15,11 +15,12 @@ from ..dashboard.words import event_path, plural
 from ..events.envelope import derived_id
 from ..events.item import known_by
 from ..operate.said import SaidLine, recorded, said_about, said_between
+from ..operate.topics import Seen
 from ..project import Project
 from ..storage import dead_letters
 from ..storage.inspection import table_version
 from ..storage.store import Settlement
-from .feed import Feed, Seen
+from .feed import Feed
 
 _MOST_FOLLOW_UPS = 20
 

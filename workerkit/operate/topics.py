@@ -73,7 +73,7 @@ def tail(
     while not stop.is_set():
         batch, more = _next(browser, topics or list(browser.topics()), after)
         if batch:
-            yield [_seen(delivery) for delivery in batch]
+            yield [seen(delivery) for delivery in batch]
         if not more:
             if not follow:
                 return
@@ -131,7 +131,8 @@ def _next(
     return batch, bool(full)
 
 
-def _seen(delivery: Delivery) -> Seen:
+def seen(delivery: Delivery) -> Seen:
+    """What is in *delivery*, also when its envelope cannot be read."""
     problem = ""
     try:
         event = decode(delivery.body, delivery.topic, delivery.entry)
