@@ -51,14 +51,16 @@ def test_order_by_key_holds_while_lanes_come_and_go(world, applied_by_key):
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 def test_a_handler_that_takes_its_time_stops_nobody_on_the_way_to_one_lane(world):
-    release = threading.Event()
+    entered, release = threading.Event(), threading.Event()
 
     def handle(self, payload, context):
         if payload.id == 0:
+            entered.set()
             release.wait(20)
 
     world.start(handle, concurrency=LANES, attributes={"key": lambda self, p: str(p.id)})
     world.publish(order(0))
+    assert entered.wait(10)
     for number in range(1, 60):
         world.publish(order(number))
     lane_of_0 = hash("0") % LANES
