@@ -6,7 +6,7 @@ import logging
 import time
 
 from .observability.guard import Guard
-from .observability.server import LOOPBACK, HttpServer
+from .observability.server import LOOPBACK, HttpServer, names_of
 from .transports.dapr import BODY_LIMIT, DaprTransport
 
 log = logging.getLogger("workerkit.dapr")
@@ -34,7 +34,7 @@ class AppPort(HttpServer):
             )
         app = Guard(
             self.callbacks, token=token, open_paths=("/healthz",), body_limit=BODY_LIMIT,
-            hosts=LOOPBACK if local else None,
+            hosts=names_of(host),
         )  # fmt: skip
         super().__init__(name, app, host, port, keep_alive=KEEP_ALIVE)
 

@@ -225,8 +225,12 @@ def test_an_engine_that_is_wrong_is_found(place, mutant):
     name, patch = MUTANTS[mutant]
     place.write("broken/sitecustomize.py", patch)
     broken = str(place.folder / "broken")
-    # Nearly all that it can do at 5 ms an event, so that a kill hits it in the middle of one.
-    code, said = place.call("chaos", name, "--quick", "--rate=150", PYTHONPATH=broken)
+    code, said = 0, ""
+    # At nearly all that it can do, 5 ms an event, so that a kill hits it in the middle of one; what
+    # must be hit may be the moment between commit and acknowledgement, and that needs some luck.
+    for _ in range(3):
+        if code != 5:
+            code, said = place.call("chaos", name, "--quick", "--rate=150", PYTHONPATH=broken)
     assert code == 5, said
     assert said.startswith(f"fail: {name} on app in ")
 
