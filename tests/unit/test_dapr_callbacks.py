@@ -11,24 +11,8 @@ import orjson
 import pytest
 
 from workerkit.errors import ConfigurationError
+from workerkit.testing import FakeClock
 from workerkit.transports.dapr import DaprOptions, DaprTransport
-
-
-class OwnClock:
-    """Time that goes on when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(self, event: threading.Event, timeout: float) -> bool:
-        self.now += timeout
-        return event.is_set()
 
 
 class Asked:
@@ -104,8 +88,8 @@ def event(number: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def clock() -> OwnClock:
-    return OwnClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
@@ -223,9 +207,9 @@ def test_events_without_an_id_are_not_taken_for_one(subscription, sidecar):
 def test_an_event_that_nobody_renews_comes_again_counted(subscription, sidecar, clock):
     asked = sidecar.bulk(event(1), event(2))
     lost, kept = subscription.receive(10, 5)
-    clock.now += 20
+    clock.advance(20)
     subscription.renew([kept])
-    clock.now += 20
+    clock.advance(20)
     (again,) = subscription.receive(10, 0)
     assert (again.entry, again.count, kept.count) == (lost.entry, 2, 1)
     subscription.settle([again, kept], [])

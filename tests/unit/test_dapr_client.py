@@ -14,29 +14,23 @@ import pytest
 from workerkit.errors import InvalidPayload, StorageError
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
+from workerkit.testing import FakeClock
 from workerkit.transports.dapr import DaprOptions, DaprTransport
 from workerkit.transports.dapr import client as module
 from workerkit.transports.dapr.client import SidecarClient
 from workerkit.transports.dapr.trace import carry, restore
 
 
-class Clock:
-    """Nobody waits."""
+class Clock(FakeClock):
+    """Nobody waits; for how long they would have is kept."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        super().__init__()
         self.waits: list[float] = []
 
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
     def wait(self, event: threading.Event, timeout: float) -> bool:
-        self.now += timeout
         self.waits.append(timeout)
-        return event.is_set()
+        return super().wait(event, timeout)
 
 
 class Scripted:
@@ -233,7 +227,7 @@ def test_a_sidecar_that_is_not_there_is_named_with_the_way_out(clock):
         client = SidecarClient(port, clock=clock)
         with pytest.raises(StorageError, match=f"{port} does not answer.*waited 60 s"):
             client.wait(60)
-    assert 60 <= clock.now < 62
+    assert 60 <= clock.monotonic() < 62
 
 
 def test_a_start_waits_for_the_sidecar_until_told_to_end(client, sidecar):
@@ -249,10 +243,10 @@ def test_a_sidecar_that_hands_out_nothing_is_looked_at(sidecar, clock):
     transport.callbacks.asked.set()
     assert subscription.receive(10, 0) == []
     assert sidecar.requests == []
-    clock.now += 10
+    clock.advance(10)
     assert subscription.receive(10, 0) == []
     sidecar.answers = {1: (500, None)}
-    clock.now += 10
+    clock.advance(10)
     with pytest.raises(StorageError, match="not ready: it answers 500"):
         subscription.receive(10, 0)
     transport.close()
@@ -264,9 +258,9 @@ def test_a_sidecar_that_was_not_told_our_port_is_found_out(sidecar, clock, liste
     subscription = transport.subscribe("orders", "shop")
     transport.callbacks.port = 8102
     sidecar.answers = {n: (200, {"id": "shop", **listed}) for n in (1, 3)}
-    clock.now += 10
+    clock.advance(10)
     assert subscription.receive(10, 0) == []
-    clock.now += 10
+    clock.advance(10)
     with pytest.raises(StorageError, match="nothing of orders: start it with --app-port 8102"):
         subscription.receive(10, 0)
     transport.close()
@@ -277,7 +271,7 @@ def test_a_sidecar_that_was_there_before_us_knows_our_topics(sidecar, clock):
     subscription = transport.subscribe("orders", "shop")
     sidecar.answers = {1: (200, {"subscriptions": [{"topic": "orders"}, {"topic": "more"}]})}
     for _ in range(3):
-        clock.now += 100
+        clock.advance(100)
         assert subscription.receive(10, 0) == []
     transport.close()
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 
 from ...errors import ConfigurationError
 from ...operate.checklist import Seen
 from ...operate.compose import Container
 from ...operate.deploy import WORKERS
 from ..evidence import Evidence
+from .guarded import open_on
 
 _STATE = (
     '{{index .Config.Labels "com.docker.compose.service"}} '
@@ -19,19 +19,8 @@ _STATE = (
 COMPOSE, IMAGE = "edit docker-compose.yml", "edit Dockerfile"
 
 
-def _of_compose(
-    probe: Callable[[Evidence, Sequence[str]], Seen],
-) -> Callable[[Evidence, Sequence[str]], Seen]:
-    """A compose file that cannot be read settles nothing that is in it."""
-
-    @wraps(probe)
-    def guarded(evidence: Evidence, services: Sequence[str]) -> Seen:
-        try:
-            return probe(evidence, services)
-        except ConfigurationError as error:
-            return Seen("open", str(error), COMPOSE)
-
-    return guarded
+_of_compose = open_on(ConfigurationError, COMPOSE)
+"""A compose file that cannot be read settles nothing that is in it."""
 
 
 def one_image_file(evidence: Evidence, services: Sequence[str]) -> Seen:

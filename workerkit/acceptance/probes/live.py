@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from collections.abc import Iterator, Sequence
 
 from ...core.parts import reachable
 from ...errors import StorageError
@@ -16,6 +15,7 @@ from ...operate.status import ProcessStatus
 from ...operate.targets import Target, ask, url
 from ...storage.inspection import applied, count_letters, table_version
 from ..evidence import Evidence
+from .guarded import open_on
 
 START = "workerkit dev"
 
@@ -32,19 +32,8 @@ LOOKED_AT = 20
 """Runs of each job."""
 
 
-def _of_database(
-    probe: Callable[[Evidence, Sequence[str]], Seen],
-) -> Callable[[Evidence, Sequence[str]], Seen]:
-    """A database that does not answer settles nothing."""
-
-    @wraps(probe)
-    def guarded(evidence: Evidence, services: Sequence[str]) -> Seen:
-        try:
-            return probe(evidence, services)
-        except StorageError as error:
-            return Seen("open", str(error), "workerkit doctor")
-
-    return guarded
+_of_database = open_on(StorageError, "workerkit doctor")
+"""A database that does not answer settles nothing."""
 
 
 @_of_database
