@@ -91,6 +91,14 @@ def test_an_event_is_posted_as_it_was_published_with_the_apps_token(beside):
     assert (headers["dapr-api-token"], headers["traceparent"]) == ("secret", trace)
 
 
+def test_a_route_may_hold_what_an_address_cannot(beside):
+    app = beside.app({**ORDERS, "route": "/é vents"})
+    beside.publish(7)
+    beside.sidecar(app.port)
+    until(beside.settled)
+    assert app.data() == [7]
+
+
 def test_events_come_in_bulk_as_far_as_they_are_there(beside):
     app = beside.app(BULK)
     beside.publish(*range(25))

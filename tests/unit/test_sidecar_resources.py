@@ -151,6 +151,8 @@ def test_the_shops_files_need_nothing_that_is_not_supported(read):
             'value: "a/b"', "secretKeyRef: { name: a, key: b }"), "reference to a secret"),
         (POLICY.format(retry="duration: soon", timeout="1s"), "'soon' is no duration like 60s"),
         (POLICY.format(retry="maxRetries: many", timeout="1s"), "maxRetries is 'many'"),
+        (POLICY.format(retry="maxRetries: --5", timeout="1s"), "maxRetries is '--5'"),
+        ("kind: Subscription\nspec: [a]\n", "pubsubname: Field required"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_told_with_its_place(read, text, said):

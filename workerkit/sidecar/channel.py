@@ -7,6 +7,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 from uuid import uuid4
 
 import orjson
@@ -120,6 +121,7 @@ class Channel:
         token = {"dapr-api-token": self._app.token} if self._app.token else {}
         try:
             path = path if path.startswith("/") else f"/{path}"
+            path = quote(path, safe="/%?&=:@!$'()*+,;~")
             self._line.request(method, path, body or None, {**(headers or {}), **token})
             answer = self._line.getresponse()
             return answer.status, answer.read()

@@ -48,7 +48,10 @@ def _request(event: Handed, pubsub: str, topic: str) -> Any:
 def _data(envelope: Mapping[str, Any]) -> bytes:
     encoded, data = envelope.get("data_base64"), envelope.get("data")
     if isinstance(encoded, str):
-        return b64decode(encoded)
+        try:
+            return b64decode(encoded)
+        except ValueError:  # the publisher's own envelope: handed on as it is
+            return encoded.encode()
     if data is None:
         return b""
     media = media_type(_text(envelope, "datacontenttype"))

@@ -146,7 +146,8 @@ def _whole(document: Document, name: str, default: int) -> int:
 def _subscription(document: Document) -> Declared:
     spec = document.top.get("spec") or document.top
     try:
-        declared = Declared.model_validate({**_plain(spec), "scopes": _scopes(document)})
+        fields = {name: _plain(value) for name, value in spec.fields().items()}
+        declared = Declared.model_validate({**fields, "scopes": _scopes(document)})
         declared.check()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -182,7 +183,7 @@ def _policy(document: Document, inbound: Value) -> Policy:
     given = {name: _seconds(document, value) for name, value in retry.fields().items()
              if name in ("duration", "maxInterval")}  # fmt: skip
     text = retry.text("maxRetries") or "-1"
-    if not text.lstrip("-").isdigit():
+    if not re.fullmatch("-?[0-9]+", text):
         place = document.place(retry.get("maxRetries"))
         raise ConfigurationError(f"{place}: maxRetries is {text!r}, must be a whole number")
     most = None if int(text) < 0 else int(text)

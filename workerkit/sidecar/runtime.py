@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 
 from ..core.clock import Clock, SystemClock
@@ -51,7 +52,7 @@ class Runtime:
             *(Shown(each.name, each.type, STATE_CAN) for each in self.states.stores.values()),
         ]
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Ours, in the place of daprd's."""
         return version("workerkit")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from .feed import Feed, Handed, Status
+
+log = logging.getLogger("workerkit.sidecar")
 
 BATCH = 100
 """Events that are handed to the connection together."""
@@ -54,7 +57,9 @@ class Stream:
             free = [event for event in events if self._claims_id(event)]
             try:
                 self._write(free)
-            except Exception:  # the client is gone; closing gives its events back
+            except Exception as error:  # the client is gone; closing gives its events back
+                facts = {"topic": self._feed.topic, "error": repr(error)}
+                log.info("stream ended", extra=facts)
                 return
 
     def _claims_id(self, event: Handed) -> bool:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..events.store import ParkedEvent
 from . import tables
-from .database import Database, current_version, storage_error
+from .database import Database, current_version
 from .store import Settlement, parked_event
 
 
@@ -23,32 +22,23 @@ def table_version(database: Database) -> int:
     file = database.url.database if database.sqlite else None
     if file and file != ":memory:" and not Path(file).exists():
         return 0
-    try:
-        with database.read() as session:
-            return current_version(session.connection())
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return current_version(session.connection())
 
 
 def letter_ids(database: Database, prefix: str) -> list[str]:
     """Up to 20 ids of parked events and dead letters that begin with *prefix*, each once."""
     parked = tables.parked.c.id
     query = select(parked).where(parked.startswith(prefix, autoescape=True))
-    try:
-        with database.read() as session:
-            return list(session.scalars(query.distinct().order_by(parked).limit(20)))
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return list(session.scalars(query.distinct().order_by(parked).limit(20)))
 
 
 def outbox_overdue(database: Database, before: float) -> int:
     """Outbox rows that a relay should have sent by *before* (epoch seconds)."""
     query = select(func.count()).select_from(tables.outbox).where(tables.outbox.c.due < before)
-    try:
-        with database.read() as session:
-            return session.scalar(query) or 0
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return session.scalar(query) or 0
 
 
 def latest_dead(database: Database, limit: int) -> list[ParkedEvent]:
@@ -56,21 +46,15 @@ def latest_dead(database: Database, limit: int) -> list[ParkedEvent]:
     parked = tables.parked
     query = select(parked).where(parked.c.dead == 1)
     query = query.order_by(parked.c.published.desc(), parked.c.id).limit(limit)
-    try:
-        with database.read() as session:
-            return [parked_event(row) for row in session.execute(query)]
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return [parked_event(row) for row in session.execute(query)]
 
 
 def count_letters(database: Database, *, dead: bool) -> int:
     """How many dead letters, or parked events, there are."""
     query = select(func.count()).select_from(tables.parked)
-    try:
-        with database.read() as session:
-            return session.scalar(query.where(tables.parked.c.dead == int(dead))) or 0
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return session.scalar(query.where(tables.parked.c.dead == int(dead))) or 0
 
 
 def applied(database: Database, consumer: str) -> tuple[int, float]:
@@ -83,12 +67,9 @@ def applied(database: Database, consumer: str) -> tuple[int, float]:
     inbox = tables.inbox.c
     query = select(func.count(), func.coalesce(func.max(inbox.at), 0.0))
     query = query.where(inbox.consumer == consumer, inbox.state == "applied")
-    try:
-        with database.read() as session:
-            count, last = session.execute(query).one()
-            return int(count), float(last)
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        count, last = session.execute(query).one()
+        return int(count), float(last)
 
 
 def settlements(
@@ -108,22 +89,16 @@ def settlements(
         parked.due,
     ).select_from(tables.inbox.outerjoin(tables.parked, same))
     query = query.where(inbox.consumer == consumer, inbox.source == source, inbox.id.in_(ids))
-    try:
-        with database.read() as session:
-            return {
-                id: Settlement(consumer, state, at, attempts, error or "", due or 0.0)
-                for id, state, at, attempts, error, due in session.execute(query)
-            }
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return {
+            id: Settlement(consumer, state, at, attempts, error or "", due or 0.0)
+            for id, state, at, attempts, error, due in session.execute(query)
+        }
 
 
 def sources_of(database: Database, id: str) -> list[tuple[str, str]]:
     """Consumer and source of each event with id *id* that the inbox holds; reads all of it."""
     inbox = tables.inbox.c
     query = select(inbox.consumer, inbox.source).where(inbox.id == id).order_by(inbox.consumer)
-    try:
-        with database.read() as session:
-            return [(row[0], row[1]) for row in session.execute(query)]
-    except SQLAlchemyError as error:
-        raise storage_error(error, database) from error
+    with database.read_ours() as session:
+        return [(row[0], row[1]) for row in session.execute(query)]

@@ -155,7 +155,7 @@ def _entries(body: Any) -> list[tuple[str, Any]] | None:
     if not isinstance(body, dict) or "specversion" in body:
         return None
     entries = body.get("entries")
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         return None
     return [(str(entry.get("entryId")), entry.get("event")) for entry in entries]
 

@@ -130,8 +130,8 @@ class Inbound:
         with self._changed:
             self.closed = False
 
-    def drain(self, timeout: float) -> int:
-        """Take nothing more, and wait *timeout* seconds for what is here; how much was left.
+    def drain(self, timeout: float) -> None:
+        """Take nothing more, and wait *timeout* seconds for what is here.
 
         What is left is answered RETRY. It may still be done: then it comes
         again as a duplicate.
@@ -145,7 +145,6 @@ class Inbound:
         for held in left:
             for answer, name in held.waiting:
                 answer.settle(name, Status.RETRY)
-        return len(left)
 
     def _arrived(self, name: str, envelope: Any, answer: Answer, now: float) -> Held:
         """A foreign entry has no id and maybe no envelope; it becomes a dead letter in the end."""
