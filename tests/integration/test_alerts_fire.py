@@ -199,8 +199,10 @@ def play(fault: Fault, world: World, monitoring: Monitoring) -> Iterator[Measure
     fault.mend(world)
     eventually(lambda: fault.meanwhile(world), lambda: all_told("resolved", mended), 120)
     for alert in fault.alerts:
-        fired = monitoring.arrived("firing", alert, broken) or broken
-        resolved = monitoring.arrived("resolved", alert, mended) or mended
+        fired = monitoring.arrived("firing", alert, broken)
+        resolved = monitoring.arrived("resolved", alert, mended)
+        assert fired is not None
+        assert resolved is not None
         yield Measured(alert, fault.words, fired - broken, resolved - mended)
 
 

@@ -15,7 +15,7 @@ from workerkit.chaos.kept import Kept, Verdicts
 from workerkit.chaos.verdict import Verdict
 from workerkit.cron.ledger import Run
 from workerkit.dashboard.model import Milestone, Progress
-from workerkit.errors import StartStopError, StorageError, WorkerkitError
+from workerkit.errors import ConfigurationError, StartStopError, StorageError, WorkerkitError
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.lookout import feed as feeds
@@ -181,6 +181,17 @@ def test_the_file_of_lines_does_not_grow_beyond_twice_its_limit(tmp_path, monkey
 def test_a_disk_that_is_full_costs_lines_alone(tmp_path):
     (tmp_path / "data").write_text("a file, so no folder")
     SaidFile(tmp_path / "data").write("shop", "lost")
+
+
+def test_a_file_that_cannot_be_put_aside_costs_lines_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(said, "LIMIT", 10)
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setattr(said, "_old", lambda path: aside)
+    kept = SaidFile(tmp_path)
+    for _ in range(3):
+        kept.write("shop", "a line")
+    kept.close()
 
 
 def test_a_half_written_line_is_left_out(tmp_path):
@@ -400,6 +411,13 @@ class Slow(Bench):
     def _load_events(self, running) -> None:
         assert self.release.wait(10)
         raise StorageError("the broker is away")
+
+
+def test_a_load_test_that_there_is_not_is_refused(tmp_path):
+    bench = Slow(SimpleNamespace(data=tmp_path))
+    with pytest.raises(ConfigurationError, match="load test"):
+        bench.load("event")
+    assert bench.running() is None
 
 
 def test_one_trial_at_a_time_and_one_that_fails_tells_why(tmp_path):

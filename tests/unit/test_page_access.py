@@ -304,7 +304,7 @@ def test_only_files_of_ours_are_served(client):
     for name in ("page.css", "page.js", "icon.svg"):
         assert client.get(f"/static/{name}").status_code == 200
     for name in ("..%2fapp.py", "app.py", "../app.py"):
-        assert client.get(f"/static/{name}").status_code in (303, 404)
+        assert client.get(f"/static/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("token", ["", "short"])
@@ -313,7 +313,7 @@ def test_a_token_that_could_be_guessed_is_refused(token):
         Access(token)
 
 
-@pytest.mark.parametrize("url", ["workers.example.com", "ftp://x", "https://", ""])
+@pytest.mark.parametrize("url", ["workers.example.com", "ftp://x", "https://", "", "http://["])
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ConfigurationError, match="must be like https"):
         Access(TOKEN, url=url)

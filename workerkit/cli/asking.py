@@ -31,10 +31,10 @@ def ask_or_none(question: str, usual: str, check: Callable[[str], str]) -> str:
     return ask(question, usual, lambda text: "" if text == NONE else check(text))
 
 
-def agreed(question: str) -> bool:
-    """Whether the answer is yes, as it is when it is empty."""
+def agreed(question: str, *, usual: bool = True) -> bool:
+    """Whether the answer is yes; an empty one is the *usual*."""
     with _interruptible():
-        return typer.confirm(question, default=True)
+        return typer.confirm(question, default=usual)
 
 
 @contextmanager

@@ -119,6 +119,7 @@ def _agree(order: Order, yes: bool) -> None:
 
     from ..errors import ConfigurationError  # noqa: PLC0415
     from . import show  # noqa: PLC0415
+    from .asking import agreed  # noqa: PLC0415
 
     show.note(f"{order.purpose}:")
     show.note(f"    {order.shown}")
@@ -126,4 +127,5 @@ def _agree(order: Order, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigurationError("a rollback needs --yes here: nobody can be asked")
-    typer.confirm("Do it?", abort=True)
+    if not agreed("Do it?", usual=False):
+        raise typer.Exit(1)

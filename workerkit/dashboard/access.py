@@ -37,7 +37,10 @@ class Access:
             raise ConfigurationError(
                 f"the dashboard's token has {len(token)} characters, needs {SHORTEST} or more"
             )
-        parts = urlsplit(url or "")
+        try:
+            parts = urlsplit(url or "")
+        except ValueError:  # a bracket without its pair
+            parts = urlsplit("")
         if url is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ConfigurationError(f"--url {url!r}: must be like https://workers.example.com")
         self.login = login

@@ -266,7 +266,10 @@ def _said(request: Request) -> Said | None:
 
 def _path_of(referer: str) -> str:
     """The page of ours that a form came from; where it is none of ours, the first."""
-    parts = urlsplit(referer)
+    try:
+        parts = urlsplit(referer)
+    except ValueError:  # a bracket without its pair
+        return "/"
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return path if path.startswith("/") and not path.startswith("//") else "/"
 

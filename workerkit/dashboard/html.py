@@ -17,8 +17,6 @@ class Html(str):
 Child = str | int | float | None | Iterable["Child"]
 """What an element may hold; None is nothing."""
 
-NOTHING = Html("")
-
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
     """An element of HTML or SVG.

@@ -19,9 +19,6 @@ class Masks:
     def __init__(self, fields: Sequence[str] = ()) -> None:
         self._paths = [tuple(field.strip().split(".")) for field in fields if field.strip()]
 
-    def __bool__(self) -> bool:
-        return bool(self._paths)
-
     def data(self, data: Any) -> Any:
         """*data* with what is to be hidden replaced; a text that holds JSON is looked into."""
         if not self._paths:

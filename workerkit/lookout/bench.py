@@ -15,8 +15,9 @@ from ..chaos.journal import write_journal
 from ..chaos.kept import FOLDER
 from ..chaos.left import clean_up
 from ..chaos.report import page
+from ..core.loading import unknown
 from ..dashboard.model import Offer, Trial, Trials
-from ..errors import StartStopError, WorkerkitError
+from ..errors import ConfigurationError, StartStopError, WorkerkitError
 from ..loadtest.generator import Load
 from ..loadtest.measured import Second
 from ..loadtest.run import Run, new_id
@@ -52,7 +53,7 @@ class _Running:
 
 
 class Bench:
-    """Runs trials on *project*; `close` asks the running one to end."""
+    """Runs trials on *project*, one at a time."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -74,8 +75,11 @@ class Bench:
 
     def load(self, name: str) -> str:
         """Start the load test *name*; see `play`."""
-        work = self._load_events if name == "events" else self._load_apis
-        self._start(Trial(new_id(name), "load", f"load on {name}", time.time(), 0.0, ""), work)
+        works = {"api": self._load_apis, "events": self._load_events}
+        if name not in works:
+            raise ConfigurationError(unknown("load test", name, works))
+        trial = Trial(new_id(name), "load", f"load on {name}", time.time(), 0.0, "")
+        self._start(trial, works[name])
         return f"Started a load test of {name}."
 
     def stop(self) -> str:
@@ -85,10 +89,6 @@ class Bench:
             return "Nothing runs."
         running.stop.set()
         return f"Asked {running.trial.title} to end."
-
-    def close(self) -> None:
-        """The same, without an answer."""
-        self.stop()
 
     def trials(self) -> Trials:
         """What runs, what is kept, what there is."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
@@ -41,7 +41,7 @@ class SaidFile:
     def __init__(self, data: Path) -> None:
         self._path = data / FILE
         self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
 
     def write(self, who: str, text: str) -> None:
         """One line of process *who*."""
@@ -49,22 +49,22 @@ class SaidFile:
         with self._lock, suppress(OSError):
             file = self._file or self._open()
             if file.tell() > LIMIT:
+                self._file = None
                 file.close()
                 self._path.replace(_old(self._path))
                 file = self._open()
             file.write(line)
-            file.flush()
 
     def close(self) -> None:
         """Release the file; idempotent."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> FileIO:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("ab")
+        self._file = self._path.open("ab", buffering=0)
         return self._file
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..html import Html, join, tag
 from ..model import LetterLine, Letters
 from ..visit import Page, Part, Visit
@@ -33,7 +31,6 @@ def _listing(visit: Visit, found: Letters) -> Html:
     noun = "parked event" if found.parked else "dead letter"
     count = plural(found.total, noun)
     some = f"{len(found.letters)} of " if found.total > len(found.letters) else ""
-    ids = list(dict.fromkeys(letter.id for letter in found.letters))
     every = None
     if not found.parked:
         every = visit.button("replay-all", f"Replay all {found.total:,}")
@@ -41,13 +38,13 @@ def _listing(visit: Visit, found: Letters) -> Html:
     listing = tag("ul", rows, class_="letters")
     return join(
         tag("div", tag("p", f"{some}{count}", class_="quiet"), every, class_="actions"),
-        listing if found.parked else _choosing(visit, listing, ids),
+        listing if found.parked else _choosing(visit, listing),
     )
 
 
-def _choosing(visit: Visit, listing: Html, ids: Sequence[str]) -> Html:
+def _choosing(visit: Visit, listing: Html) -> Html:
     """The list as a form in which some can be ticked, and replayed or dropped together."""
-    if visit.actions is None or not ids:
+    if visit.actions is None:
         return listing
     chosen = tag("button", "Replay the chosen", type="submit", formaction="/do/replay")
     drop = tag(
