@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from .events.envelope import derived_id
+from .events.envelope import cause_of, follow_up_ids
 from .project import Project
 from .publisher import SOURCE, Published, Sent
 from .storage.inspection import settlements, table_version
@@ -20,7 +20,6 @@ LOOK = 0.01
 
 _PAGE = 500
 _LOOKED_THROUGH = 5000
-_MOST_FOLLOW_UPS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +212,8 @@ def _follow_ups(
         ids = {_id(entry.body) for entry in entries}
         for sent in published.sent:
             for consumer in consumers:
-                cause = f"{consumer}/{SOURCE}/{sent.id}"
-                for position in range(_MOST_FOLLOW_UPS):
-                    derived = derived_id(cause, topic, position)
+                cause = cause_of(consumer, SOURCE, sent.id)
+                for _, derived in follow_up_ids(cause, [topic]):
                     if derived in ids:
                         found.setdefault(sent.id, []).append(FollowUp(topic, derived, consumer))
     return found

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from .core.trace import of_run, trace_id
 from .cron.ledger import Run
 from .errors import ConfigurationError, InvalidPayload
-from .events.envelope import Event, decode, derived_id
+from .events.envelope import Event, cause_of, decode, follow_up_ids
 from .events.item import known_by
 from .events.worker import worker_name
 from .project import Project
@@ -17,9 +17,6 @@ from .publisher import event_workers
 from .storage.dead_letters import list_parked
 from .storage.inspection import settlements, sources_of, table_version
 from .storage.store import Settlement
-
-MOST_FOLLOW_UPS = 20
-"""Follow-ups of one event that are looked for once the topics have forgotten them."""
 
 _PAGE = 1000
 _RUNS = 1000
@@ -152,16 +149,19 @@ class _Search:
         """What *consumer* published because of *event*, by time."""
         source = consumer.partition("/")[0]
         found = []
-        for id, topic in _follow_ups(consumer, event, self.topics):
+        for topic, id in self._follow_ups(consumer, event):
             if id in self.known:
                 found.append(self.known[id])
             elif any(self._settled(other, source, [id]) for other in self.consumers.get(topic, ())):
                 found.append(_Known(Event(topic, None, id=id, source=source), None))
         return sorted(found, key=lambda known: known.published or 0.0)
 
+    def _follow_ups(self, consumer: str, event: Event) -> Iterator[tuple[str, str]]:
+        return follow_up_ids(cause_of(consumer, event.source, event.id), self.topics)
+
     def _may_have_caused(self, event: Event) -> Iterator[str]:
         for consumer in self.consumers.get(event.topic, ()):
-            yield from (id for id, _ in _follow_ups(consumer, event, self.topics))
+            yield from (id for _, id in self._follow_ups(consumer, event))
 
     def _settled(self, consumer: str, source: str, ids: Sequence[str]) -> dict[str, Settlement]:
         service = consumer.partition("/")[0]
@@ -214,14 +214,6 @@ def _read(body: bytes, topic: str, entry: str, published: float) -> Iterator[_Kn
         yield _Known(decode(body, topic, entry), published)
     except InvalidPayload:
         return
-
-
-def _follow_ups(consumer: str, event: Event, topics: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Id and topic of everything that *consumer* may have published because of *event*."""
-    cause = f"{consumer}/{event.source}/{event.id}"
-    for topic in topics:
-        for position in range(MOST_FOLLOW_UPS):
-            yield derived_id(cause, topic, position), topic
 
 
 def _handled(

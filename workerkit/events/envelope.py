@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -79,6 +80,22 @@ def derived_id(cause: str, topic: str, position: int) -> str:
     digits = sha1(_NAMESPACE + name).hexdigest()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+
+
+MOST_FOLLOW_UPS = 20
+"""Follow-ups of one event on one topic that are looked for."""
+
+
+def cause_of(consumer: str, source: str, id: str) -> str:
+    """What *consumer*'s handling of event *id* of *source* is known by, on every attempt."""
+    return f"{consumer}/{source}/{id}"
+
+
+def follow_up_ids(cause: str, topics: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Topic and id of everything that may have been published because of *cause*."""
+    for topic in topics:
+        for position in range(MOST_FOLLOW_UPS):
+            yield topic, derived_id(cause, topic, position)
 
 
 def jsonable(data: Any) -> Any:

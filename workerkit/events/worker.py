@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..core.backoff import Retry
 from ..core.trace import caused
 from ..errors import ConfigurationError, InvalidPayload
-from .envelope import Event, derived_id, encode
+from .envelope import Event, cause_of, derived_id, encode
 from .transport import Message
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class EventContext:
     @property
     def idempotency_key(self) -> str:
         """The same text on every attempt of this event by this consumer; for effects elsewhere."""
-        return f"{self.consumer}/{self.event.source}/{self.event.id}"
+        return cause_of(self.consumer, self.event.source, self.event.id)
 
     def publish(self, topic: str, data: Any) -> None:
         """Publish *data* to *topic* if, and only if, this event's transaction commits.

@@ -12,7 +12,7 @@ import orjson
 
 from ..dashboard.model import EventLine, Line, Step, Story, Tone
 from ..dashboard.words import event_path, plural
-from ..events.envelope import derived_id
+from ..events.envelope import cause_of, follow_up_ids
 from ..events.item import known_by
 from ..operate.said import SaidLine, recorded, said_about, said_between
 from ..operate.topics import Seen
@@ -21,8 +21,6 @@ from ..storage import dead_letters
 from ..storage.inspection import table_version
 from ..storage.store import Settlement
 from .feed import Feed
-
-_MOST_FOLLOW_UPS = 20
 
 _TEXT = re.compile(r"^(?P<time>\S+) (?P<level>[A-Z]+) +(?P<event>.*?)(?:  (?P<fields>\S+=.*))?$")
 """A line as `TextFormatter` writes it."""
@@ -121,15 +119,13 @@ def _traceback(project: Project, consumer: str, seen: Seen) -> str:
 
 
 def _follow_ups(feed: Feed, seen: Seen, consumer: str, topics: Sequence[str]) -> Iterable[Step]:
-    """Follow-ups have ids that their cause gives them; see `events.envelope.derived_id`."""
-    cause, source = f"{consumer}/{seen.source}/{seen.id}", consumer.partition("/")[0]
-    for topic in topics:
-        for position in range(_MOST_FOLLOW_UPS):
-            after = feed.find(derived_id(cause, topic, position), source)
-            if after is not None:
-                path = event_path(after.id, after.source)
-                yield _moment(f"Follow-up on {topic}", after.published, "good", f"by {consumer}",
-                              href=path)  # fmt: skip
+    service = consumer.partition("/")[0]
+    for topic, id in follow_up_ids(cause_of(consumer, seen.source, seen.id), topics):
+        after = feed.find(id, service)
+        if after is not None:
+            path = event_path(after.id, after.source)
+            yield _moment(f"Follow-up on {topic}", after.published, "good", f"by {consumer}",
+                          href=path)  # fmt: skip
 
 
 def _moment(

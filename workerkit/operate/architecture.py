@@ -18,6 +18,7 @@ from ..core.source import source_files
 from ..cron.job import CronJob, check_job, job_name
 from ..errors import ConfigurationError
 from ..events.worker import EventWorker, worker_name
+from .check_code import published_topic
 
 DOCUMENT = "docs/ARCHITECTURE.md"
 
@@ -110,15 +111,8 @@ def publications(file: ProjectFile, folder: Path) -> list[Publication]:
 def _published(node: ast.AST, by: str) -> Iterator[tuple[str, str]]:
     for child in ast.iter_child_nodes(node):
         around = child.name if isinstance(child, ast.ClassDef) else by
-        if (
-            isinstance(child, ast.Call)
-            and isinstance(child.func, ast.Attribute)
-            and child.func.attr == "publish"
-            and child.args
-            and isinstance(child.args[0], ast.Constant)
-            and isinstance(child.args[0].value, str)
-        ):
-            yield around, child.args[0].value
+        if isinstance(child, ast.Call) and (topic := published_topic(child)) is not None:
+            yield around, topic
         yield from _published(child, around)
 
 

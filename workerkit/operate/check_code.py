@@ -76,15 +76,16 @@ def _published(folder: Path, homes: Sequence[Path]) -> Iterator[tuple[str, str]]
     for home in homes:
         for path, tree in _sources(home):
             for node in ast.walk(tree):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and node.func.attr == "publish"
-                    and node.args
-                    and isinstance(node.args[0], ast.Constant)
-                    and isinstance(node.args[0].value, str)
-                ):
-                    yield node.args[0].value, f"{_below(path, folder)}:{node.lineno}"
+                if isinstance(node, ast.Call) and (topic := published_topic(node)) is not None:
+                    yield topic, f"{_below(path, folder)}:{node.lineno}"
+
+
+def published_topic(call: ast.Call) -> str | None:
+    """The topic of `.publish("topic", ...)`; None when *call* is another one."""
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "publish" and call.args):
+        return None
+    topic = call.args[0]
+    return topic.value if isinstance(topic, ast.Constant) and type(topic.value) is str else None
 
 
 def _sources(home: Path) -> Iterator[tuple[Path, ast.Module]]:
