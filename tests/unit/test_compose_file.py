@@ -162,6 +162,9 @@ def test_a_plan_is_written_with_fields_for_people_and_every_container(compose):
     assert all(each.name in text for each in compose.containers)
 
 
+ODD = "services: {{pricing-service: {{environment: {{WORKER_MODE: api}}, {}}}}}"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -170,6 +173,9 @@ def test_a_plan_is_written_with_fields_for_people_and_every_container(compose):
         ("a: [", "docker-compose.yml: no YAML: "),
         ("- 1", "docker-compose.yml: has no services"),
         ("services: 3", "docker-compose.yml: has no services"),
+        (ODD.format("healthcheck: true"), "pricing-service: not of the shape of a service"),
+        (ODD.format("ports: 8001"), "pricing-service: not of the shape of a service"),
+        (ODD.format("deploy: x"), "pricing-service: not of the shape of a service"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_line(tmp_path, text, said):

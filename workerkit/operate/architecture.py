@@ -101,7 +101,7 @@ def publications(file: ProjectFile, folder: Path) -> list[Publication]:
         for path in source_files(folder, [entry.wire]):
             try:
                 tree = ast.parse(path.read_bytes())
-            except (SyntaxError, ValueError):
+            except (OSError, SyntaxError, ValueError):
                 continue
             for by, topic in _published(tree, "API"):
                 found[Publication(name, by, topic)] = None

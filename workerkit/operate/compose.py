@@ -102,7 +102,12 @@ def read_compose(path: Path, services: Sequence[str]) -> Compose:
     others: list[str] = []
     for name, entry in entries.items():
         given = entry if isinstance(entry, dict) else {}
-        found = _container(str(name), given, services)
+        try:
+            found = _container(str(name), given, services)
+        except (AttributeError, TypeError, ValueError):
+            raise ConfigurationError(
+                f"{path.name}: {name}: not of the shape of a service; see docker compose config"
+            ) from None
         if found is not None:
             ours.append(found)
         elif not given.get("profiles"):

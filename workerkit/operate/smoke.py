@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..config.project_file import SmokeEntry
 from ..cron.line import Entry
 from ..errors import ConfigurationError
+from ..events.envelope import moment
 from .targets import Answer, Target, ask, named
 
 METRICS = (
@@ -184,11 +185,11 @@ def _cron(deployment: Deployment) -> Iterator[Check]:
         for worker in workers:
             entry = deployment.jobs.get(worker.get("name", ""))
             if worker.get("kind") == "cron" and entry is not None:
-                yield _fresh(entry, worker, _moment(told.get("started_at")) or now, now)
+                yield _fresh(entry, worker, moment(told.get("started_at")) or now, now)
 
 
 def _fresh(entry: Entry, worker: Mapping[str, Any], started: float, now: float) -> Check:
-    last = _moment(worker.get("last_success_at"))
+    last = moment(worker.get("last_success_at"))
     since = datetime.fromtimestamp(max(started, last or 0.0), UTC)
     due = entry.expression.next(since)
     following = entry.expression.next(due) if due else None
@@ -292,10 +293,6 @@ def _filled(body: Any, number: int) -> Any:
 def _field(answer: Answer, field: str) -> Any:
     found = answer.json if answer.fine else None
     return found.get(field) if isinstance(found, dict) else None
-
-
-def _moment(text: Any) -> float | None:
-    return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else None
 
 
 def _p95(values: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -219,8 +220,9 @@ def _promtool(evidence: Evidence) -> str:
     folder = evidence.folder / MONITORING
     passed = evidence.project.data / "promtool-passed"
     now = digest([folder / "rules.yml", folder / "rules.test.yml"], folder)
-    if passed.is_file() and passed.read_text() == now:
-        return ""
+    with suppress(OSError, UnicodeDecodeError):
+        if passed.read_text() == now:
+            return ""
     try:
         done = subprocess.run(
             ["promtool", "test", "rules", "rules.test.yml"], cwd=folder,
@@ -228,10 +230,13 @@ def _promtool(evidence: Evidence) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"promtool has not ended within {PATIENCE:g} s"
+    except OSError as error:
+        return f"promtool cannot be started: {error.strerror}"
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         return lines[-1] if lines else "promtool fails"
-    passed.write_text(now)
+    with suppress(OSError):  # then it is tried again next time
+        passed.write_text(now)
     return ""
 
 
