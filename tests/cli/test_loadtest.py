@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import orjson
 import psutil
@@ -141,16 +140,19 @@ def test_ctrl_c_ends_with_130_and_what_was_measured(shop):
     assert shop.call("loadtest", "show", "--json").json["ended"] == "interrupted"
 
 
-def test_a_project_that_does_not_run_is_started_and_leaves_nothing(shop):
+def test_a_project_that_does_not_run_is_started_and_leaves_nothing(
+    shop, monkeypatch, tmp_path_factory
+):
     shop.write(API, API_TOML)
-    before = set(Path(tempfile.gettempdir()).glob("workerkit-load-*"))
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     answer = shop.call("loadtest", "api", *SHORT[:-2], "--json")
     assert answer.code == 0, answer.err
     (run,) = answer.json["runs"]
     assert run["counts"]["HTTP 200"] == 100
     assert {u["name"] for u in run["usage"]} == {"shop api", "shop events"}
     assert not any(psutil.pid_exists(usage["pid"]) for usage in run["usage"])
-    assert set(Path(tempfile.gettempdir()).glob("workerkit-load-*")) == before
+    assert list(temporary.iterdir()) == []
     assert not (shop.path / ".workerkit" / "shop.db").exists()
 
 
