@@ -123,16 +123,18 @@ def _parts(answers: Answers) -> Iterator[tuple[str, dict[str, Any]]]:
 def _rendered(template: Path, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Paths and texts of a template's files, as copier renders them.
 
-    A path is a template, too; one with an empty part is left out.
+    A path is a template, too; one with an empty part is left out. A file
+    without the suffix is taken as it is.
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415
 
     # What comes out is Python, TOML and Markdown: escaped, it would be wrong.
     jinja = Environment(keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
     files = template / "files"
-    for source in sorted(files.rglob(f"*{SUFFIX}")):
+    for source in sorted(path for path in files.rglob("*") if path.is_file()):
         path = source.relative_to(files).as_posix().removesuffix(SUFFIX)
         parts = [jinja.from_string(part).render(data) for part in path.split("/")]
         if all(parts):
-            text = jinja.from_string(source.read_text(encoding="utf-8"))
-            yield "/".join(parts), text.render(data)
+            text = source.read_text(encoding="utf-8")
+            plain = source.suffix != SUFFIX
+            yield "/".join(parts), text if plain else jinja.from_string(text).render(data)
