@@ -16,9 +16,9 @@ TRANSPORTS = ("memory", "sqlite", "redis", "dapr")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test over every transport, but for those whose difference its module names."""
     if "transport" in metafunc.fixturenames:
-        differs = getattr(metafunc.module, "DAPR_DIFFERS", {})
-        left_out = metafunc.function.__name__ in differs
-        chosen = [name for name in TRANSPORTS if not (left_out and name == "dapr")]
+        differs = getattr(metafunc.module, "DIFFERS", {})
+        test = metafunc.function.__name__
+        chosen = [name for name in TRANSPORTS if test not in differs.get(name, {})]
         metafunc.parametrize("transport", chosen, indirect=True)
 
 
