@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socketserver
 import subprocess
 import sys
 import threading
@@ -135,11 +136,57 @@ def test_what_a_handler_or_a_job_calls_finds_its_span(shop, collector, monkeypat
     assert set(seen) <= spans
 
 
-def test_a_collector_that_is_away_costs_a_worker_nothing(shop, monkeypatch):
+class Away(socketserver.ThreadingTCPServer):
+    """Takes connections and answers as *manner* says; `silent` ones are held until `let_go`."""
+
+    daemon_threads = True
+
+    def __init__(self, manner: str) -> None:
+        super().__init__(("127.0.0.1", 0), _TurningAway)
+        self.manner = manner
+        self.tried = 0
+        self.let_go = threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _TurningAway(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.server.tried += 1
+        if self.server.manner == "unavailable":
+            self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
+        elif self.server.manner == "silent":
+            self.server.let_go.wait()
+
+
+@pytest.fixture(params=["hangs up", "unavailable", "silent"])
+def away(request) -> Iterator[Away]:
+    opened = Away(request.param)
+    yield opened
+    opened.let_go.set()
+    opened.shutdown()
+    opened.server_close()
+
+
+def test_a_collector_that_is_away_costs_a_worker_nothing(shop, away, monkeypatch):
+    """What comes after the first try is settled as before, and the end waits for no answer."""
     pytest.importorskip("opentelemetry.sdk", reason="the extra otel is missing")
-    monkeypatch.setenv(VARIABLE, "http://127.0.0.1:9")
-    run(shop, *map(str, range(200)))
-    assert len(shop.kept("orders.booked")) == 200
+    monkeypatch.setenv(VARIABLE, away.url)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
+    monkeypatch.setattr("workerkit.process.TRACES_WAIT", 0.3)
+    process = shop.start()
+    events = [Event("orders", {"orderId": 7}, id=str(n), source="web") for n in range(200)]
+    shop.publish("orders", *events[:100])
+    until(lambda: away.tried)
+    shop.publish("orders", *events[100:])
+    until(lambda: process.health().workers[0].jobs_processed == len(events))
+    assert process.health().status == "running"
+    ending = threading.Thread(target=process.stop, args=(5.0,))
+    ending.start()
+    ending.join(15)
+    assert not ending.is_alive()
+    assert len(shop.kept("orders.booked")) == len(events)
 
 
 def test_without_the_extra_the_way_out_is_told(shop, monkeypatch):
