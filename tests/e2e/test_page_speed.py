@@ -1,9 +1,15 @@
-"""The page with a long history and many workers, measured in a real browser."""
+"""The page with a long history and many workers, measured in a real browser.
+
+Each figure is a ratio to a peer in the same turns: a machine that is busy slows both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -22,14 +28,55 @@ pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium")
 
 HISTORY, WORKERS = 100_000, 200
 
-PAINT, UPDATE = 1000.0, 100.0
-"""Milliseconds until something is to be seen, and that a change may take."""
+BEGINNING = 500
+"""Events of a topic that the page reads at its start: a history of that length is no long one."""
+
+VISITS = 9
+
+MOST = 2.5
+"""Times the peer's median: 0.7 to 1.9 were seen with three busy processes for each core."""
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-UPDATES = "performance.getEntriesByName('update').map((each) => each.duration)"
+UPDATED = "performance.getEntriesByName('update').map((each) => each.duration)"
+
+TURNS = """(() => {
+    window.EventSource = function () { window.source = this; };
+    follow("");
+    const parts = Array.from(document.querySelectorAll('#main > [data-live]'));
+    const data = JSON.stringify(Object.fromEntries(parts.map((part) => [part.id, part.innerHTML])));
+    const ways = [() => window.source.onmessage({data}), () => {
+        for (const [id, html] of Object.entries(JSON.parse(data))) {
+            const part = document.getElementById(id);
+            part.innerHTML = html;
+            part.querySelectorAll('.scroll, pre').forEach((box) => box.scrollLeft);
+        }
+    }];
+    return Array.from({length: 21}, () => ways.map((way) => {
+        const began = performance.now();
+        way();
+        return performance.now() - began;
+    }));
+})()"""
+"""Milliseconds of the page, and of the barest code, to put all live parts in place, in turns.
+
+The barest code too asks how far the boxes are scrolled: most of the time goes into laying out.
+"""
 
 
-def crowd(turn: int) -> Status:
+@dataclass(frozen=True)
+class Served:
+    """A page, and the project that it shows."""
+
+    url: str
+    project: Project
+
+
+def publish(project: Project, *numbers: int) -> None:
+    bodies = [encode(Event("orders", {"orderId": n}, source="web", time=n)) for n in numbers]
+    project.transport.publish([Message("orders", body) for body in bodies])
+
+
+def crowd(turn: int, workers: int) -> Status:
     """Many processes with a worker each, all of which have done something since the last turn."""
     return Status(
         tuple(
@@ -38,32 +85,40 @@ def crowd(turn: int) -> Status:
                 workers=(WorkerStatus(f"worker-{n}", "event", f"topic-{n % 20}", "running", turn,
                                       1.0, turn * n, 0, None, None),),
             )
-            for n in range(WORKERS)
+            for n in range(workers)
         ),
         {},
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[str]:
-    """A page on a project with a long history and simulated workers."""
-    folder = tmp_path_factory.mktemp("crowded")
+@contextmanager
+def served(folder: Path, history: int, workers: int) -> Iterator[Served]:
+    """A page on a project with so many events and simulated workers."""
     (folder / "crowded.py").write_text(CODE)
     turns = iter(range(1, 10**6))
     with closing(Project.open(folder, Environment(workerkit_data=None))) as project:
-        project.transport.publish(
-            [Message("orders", encode(Event("orders", {"orderId": n}, source="web", time=float(n))))
-             for n in range(HISTORY)]
-        )  # fmt: skip
         lookout = Lookout(project)
-        lookout.pulse._look = lambda: crowd(next(turns))
+        lookout.pulse._look = lambda: crowd(next(turns), workers)
         access = Access("a token that is long enough", login=False)
         server = Dashboard(lookout, actions_on(lookout), access, port=0)
+        publish(project, *range(history))
         lookout.workers.start()
         server.start()
-        yield f"http://127.0.0.1:{server.port}"
+        yield Served(f"http://127.0.0.1:{server.port}", project)
         server.stop(5.0)
         lookout.workers.stop(5.0)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("crowded"), HISTORY, WORKERS) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("quiet"), BEGINNING, 1) as shown:
+        yield shown
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +128,30 @@ def browser(tmp_path_factory) -> Iterator[Browser]:
     opened.close()
 
 
-@pytest.mark.parametrize(("view", "shows"), [("/", "Show all 200"), ("/events", "web")])
-def test_a_long_history_and_many_workers_cost_no_patience(page, browser, view, shows):
-    """The best of three visits: what else the machine does is not the page's doing."""
+VIEWS = pytest.mark.parametrize(("view", "shows"), [("/", "Show all 200"), ("/events", "web")])
+
+
+@VIEWS
+def test_a_long_history_and_many_workers_delay_no_page(crowded, quiet, browser, view, shows):
     tab = browser.tab()
-    paints = []
-    for _ in range(3):
-        tab.go(page + view).sees(shows)
-        until(lambda: tab.run(PAINTED))
-        paints.append(tab.run(PAINTED))
-    assert min(paints) < PAINT, f"first paint after {paints} ms"
-    until(lambda: len(tab.run(UPDATES)) >= (3 if view == "/" else 1))
-    assert min(tab.run(UPDATES)) < UPDATE, f"updates took {tab.run(UPDATES)} ms"
+    tab.go(quiet.url + view)
+    tab.go(crowded.url + view).sees(shows)
+    paints: dict[str, list[float]] = {crowded.url: [], quiet.url: []}
+    for _ in range(VISITS):
+        for url, taken in paints.items():
+            tab.go(url + view)
+            until(lambda: tab.run(PAINTED))
+            taken.append(tab.run(PAINTED))
+    assert median(paints[crowded.url]) < MOST * median(paints[quiet.url]), paints
+    assert tab.trouble == []
+
+
+@VIEWS
+def test_an_update_takes_little_longer_than_the_barest_code(crowded, browser, view, shows):
+    tab = browser.tab()
+    tab.go(crowded.url + view).sees(shows)
+    publish(crowded.project, HISTORY + 1)
+    until(lambda: tab.run(UPDATED))
+    page, barest = zip(*tab.run(TURNS), strict=True)
+    assert median(page) < MOST * median(barest), (page, barest)
     assert tab.trouble == []
