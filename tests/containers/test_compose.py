@@ -71,6 +71,21 @@ class Stack:
             json = answer.headers["content-type"].startswith("application/json")
             return orjson.loads(body) if json else body.decode()
 
+    def parts(self, port: int) -> tuple[str, set[str]]:
+        """The mode of the process on *port*, and the kinds of workers in it."""
+        health = self.get(port, "/worker/health")
+        return health["mode"], {worker["kind"] for worker in health["workers"]}
+
+    def settled(self, service: str) -> list[int]:
+        """Events that each container of *service* has settled, by its own health."""
+        program = (
+            "import json, urllib.request as r;"
+            "health = json.load(r.urlopen('http://127.0.0.1:8002/worker/health'));"
+            "print(sum(worker['jobs_processed'] for worker in health['workers']))"
+        )
+        containers = self.compose("ps", "-q", service).split()
+        return [int(docker("exec", each, "python", "-c", program)) for each in containers]
+
     def publish(self, data: dict[str, Any], id: str) -> None:
         url = f"http://{ADDRESS}:3500{PUBLISH}?metadata.cloudevent.id={id}"
         request = Request(url, orjson.dumps(data), {"content-type": "application/json"})
@@ -194,37 +209,51 @@ def test_a_worker_stops_and_the_api_keeps_answering(stack):
     assert [answer for answer in answers if answer is not None] == []
 
 
-def test_event_workers_scale_to_three(stack):
+def level_of(number: int, stock: int) -> dict[str, Any]:
+    """A stock level of one of 30 products."""
+    product = number % 30 + 2
+    return {"productId": f"product-{product:03}", "sku": f"SKU-{product:03}", "newStock": stock}
+
+
+def test_event_workers_scale_to_three_that_all_take_part(stack):
     stack.compose("up", "-d", "--scale", "pricing-event-workers=3", "pricing-event-workers")
     stack.healthy("pricing-event-workers", containers=3)
-    numbers = range(120)
-    for number in numbers:
-        sku = number % 30 + 2
-        stack.publish(
-            {"productId": f"product-{sku:03}", "sku": f"SKU-{sku:03}", "newStock": number},
-            id=f"scale-{number}",
-        )
-    until(lambda: len(stack.applied("scale")) == len(numbers))
-    assert sorted(stack.applied("scale")) == sorted(f"scale-{number}" for number in numbers)
+    stack.compose("stop", "pricing-event-worker")
+    try:
+        with meanwhile(
+            lambda number: stack.publish(level_of(number, number), id=f"scale-{number}")
+        ) as published:
+            until(lambda: all(stack.settled("pricing-event-workers")))
+        confirmed = {f"scale-{number}" for number, error in enumerate(published) if error is None}
+        assert len(confirmed) == len(published)
+        until(lambda: len(stack.applied("scale")) >= len(confirmed))
+        assert set(stack.applied("scale")) == confirmed
+        shares = stack.settled("pricing-event-workers")
+        assert (len(shares), sum(shares)) == (3, len(confirmed))
+    finally:
+        stack.compose("stop", "pricing-event-workers")
+        stack.compose("start", "pricing-event-worker")
 
 
 def test_back_to_inline_and_forward_under_load_loses_nothing(stack):
     def publish(number: int) -> None:
-        sku = number % 30 + 2
-        level = {"productId": f"product-{sku:03}", "sku": f"SKU-{sku:03}"}
-        stack.publish({**level, "newStock": number % 2 * 100}, id=f"roll-{number}")
+        stack.publish(level_of(number, number % 2 * 100), id=f"roll-{number}")
 
+    apis = (8001, 8011)
+    assert [stack.parts(port) for port in apis] == [("api", set())] * 2
     with meanwhile(publish) as published:
-        stack.compose("stop", *WORKERS, "pricing-event-workers")
+        stack.compose("stop", *WORKERS)
         stack.compose("up", "-d", "pricing-service", "catalog-service", API_MODE="inline")
-        stack.healthy("pricing-service")
+        stack.healthy("pricing-service", "catalog-service")
         before = len(stack.applied("roll"))
         until(lambda: len(stack.applied("roll")) > before)
-        kinds = {worker["kind"] for worker in stack.get(8001, "/worker/health")["workers"]}
-        assert kinds == {"event", "cron"}
+        assert [stack.parts(port) for port in apis] == [
+            ("inline", {"event", "cron"}), ("inline", {"cron"})
+        ]  # fmt: skip
 
         stack.compose("up", "-d", "pricing-service", "catalog-service", *WORKERS)
-        stack.healthy("pricing-event-worker")
+        stack.healthy("pricing-service", "catalog-service", *WORKERS)
+        assert [stack.parts(port) for port in apis] == [("api", set())] * 2
         before = len(stack.applied("roll"))
         until(lambda: len(stack.applied("roll")) > before)
     confirmed = {f"roll-{number}" for number, error in enumerate(published) if error is None}
