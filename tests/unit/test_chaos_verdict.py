@@ -8,6 +8,7 @@ from workerkit.chaos.course import Seen, rates
 from workerkit.chaos.report import page
 from workerkit.chaos.verdict import Attempt, Evidence, Fault, judge
 from workerkit.chaos.watch import Answer
+from workerkit.cli.chaos_run import worst
 from workerkit.storage.effects import Settled
 
 WORKER = "shop/orders"
@@ -172,3 +173,11 @@ def test_a_report_names_what_was_lost_and_draws_the_faults():
     assert "1 lost: b" in shown
     assert shown.count("<title>SIGKILL</title>") == 2
     assert "<script" not in shown
+
+
+@pytest.mark.parametrize(
+    ("results", "code"),
+    [(set(), 0), ({"pass"}, 0), ({"pass", "not proven"}, 6), ({"pass", "not proven", "fail"}, 5)],
+)
+def test_a_run_ends_with_the_code_of_its_worst_verdict(results, code):
+    assert worst(results) == code

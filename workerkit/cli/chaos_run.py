@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..chaos.journal import write_journal
 from ..chaos.left import clean_up
 from ..chaos.report import page
+from ..chaos.verdict import Result
 from ..errors import ConfigurationError
 from ..trial.breaking import Drawn, Played, keep, play_at, scenario_of
 from ..trial.place import LoadOf, opened_place
 from . import show, show_chaos
 from .signals import ended_in_order
 
-EXIT_CODES = {"pass": 0, "fail": 5, "not proven": 6}
+EXIT_CODES: dict[Result, int] = {"fail": 5, "not proven": 6, "pass": 0}
+"""By verdict, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,12 @@ def run(request: Request, folder: Path) -> int:
     if request.keep and played:
         results = [(p.scenario, p.verdict, p.began, p.seconds) for p in played]
         write_journal(request.keep, results, page(results))
-    return max((EXIT_CODES[one.verdict.result] for one in played), default=0)
+    return worst({one.verdict.result for one in played})
+
+
+def worst(results: Set[Result]) -> int:
+    """The exit code of the worst of *results*; 0 when nothing was played."""
+    return next((code for result, code in EXIT_CODES.items() if result in results), 0)
 
 
 def tell_of(left: Sequence[Path]) -> None:
