@@ -36,6 +36,19 @@ def test_a_task_at_once_goes_beyond_the_limit():
     assert crew.drain(10)
 
 
+def test_a_task_at_once_goes_before_those_that_wait():
+    crew, gate, held, done = Crew("crew", 1), *(threading.Event() for _ in range(3))
+    ran = []
+    crew.submit(lambda: (held.set(), gate.wait(10)))
+    assert held.wait(10)
+    crew.submit(lambda: (ran.append("waited"), done.set()))
+    crew.submit(lambda: ran.append("at once"), at_once=True)
+    assert done.wait(10)
+    assert ran == ["at once", "waited"]
+    gate.set()
+    assert crew.drain(10)
+
+
 def test_draining_drops_what_waits_and_tells_when_something_does_not_end():
     crew, gate, done = Crew("crew", 1), threading.Event(), threading.Event()
     crew.submit(lambda: gate.wait(10))
