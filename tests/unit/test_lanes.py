@@ -1,0 +1,40 @@
+"""How many lanes are in use, told by what a handler usually takes."""
+
+from __future__ import annotations
+
+from workerkit import EventWorker
+from workerkit.events.item import Reader
+from workerkit.events.lanes import FORGIVEN, Lanes
+from workerkit.events.pipeline import QUICK
+from workerkit.testing import FakeClock
+
+COUNT = 4
+
+
+class OrderWorker(EventWorker[dict]):
+    topic = "orders"
+
+    def handle(self, order, context):
+        pass
+
+
+def test_a_handler_that_was_slow_is_forgiven_after_a_minute():
+    clock, usual = FakeClock(), [0.0]
+    reader = Reader(OrderWorker())
+    lanes = Lanes("orders", COUNT, lambda items: None, 0.02, reader, lambda: usual[0], clock)
+
+    def spread(seconds: float) -> int:
+        """In use when a handler takes *seconds*."""
+        usual[0] = seconds
+        lanes.moving()
+        return lanes.spread
+
+    assert spread(QUICK / 2) == 1
+    assert spread(QUICK * 1.5) == 1
+    assert spread(QUICK * 3) == COUNT
+    assert spread(QUICK / 2) == COUNT
+    clock.advance(FORGIVEN)
+    assert spread(QUICK / 2) == COUNT
+    clock.advance(1.0)
+    assert spread(QUICK * 1.5) == COUNT
+    assert spread(QUICK / 2) == 1
