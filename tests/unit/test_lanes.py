@@ -1,9 +1,10 @@
-"""How many lanes are in use, told by what a handler usually takes."""
+"""How many lanes are in use and how large their batches are, told by what a handler takes."""
 
 from __future__ import annotations
 
 from workerkit import EventWorker
 from workerkit.events.item import Reader
+from workerkit.events.lane import Pace
 from workerkit.events.lanes import FORGIVEN, Lanes
 from workerkit.events.pipeline import QUICK
 from workerkit.testing import FakeClock
@@ -38,3 +39,15 @@ def test_a_handler_that_was_slow_is_forgiven_after_a_minute():
     clock.advance(1.0)
     assert spread(QUICK * 1.5) == COUNT
     assert spread(QUICK / 2) == 1
+
+
+def test_a_batch_shrinks_at_once_and_grows_slowly():
+    pace = Pace(target=1.0, largest=60)
+    sizes = [pace.batch]
+    for events, seconds in ((10, 0.5), (10, 2.0), (10, 0.5), (100, 0.0), (1, 100.0)):
+        pace.learn(events, seconds)
+        sizes.append(pace.batch)
+    assert sizes == [1, 20, 8, 9, 11, 1]
+    for _ in range(60):
+        pace.learn(100, 0.0)
+    assert pace.batch == 60
