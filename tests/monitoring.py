@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -124,6 +124,10 @@ class Monitoring:
             if said == [status, alert] and float(moment) >= since:
                 return float(moment)
         return None
+
+    def all_told(self, status: str, alerts: Iterable[str], since: float) -> bool:
+        """Whether the webhook was told of each of *alerts* since then."""
+        return all(self.arrived(status, alert, since) for alert in alerts)
 
     def active(self) -> set[str]:
         """The alerts that Prometheus holds for true now, pending ones too."""

@@ -47,7 +47,12 @@ class OrderWorker(EventWorker[Order]):
             time.sleep(0.02)
         if order.do == "leak":
             self.leaked.append(bytearray(b"x" * 250_000_000))
-        if order.do == "fail" and on("fail"):
+
+class ParcelWorker(OrderWorker):
+    topic = "parcels"
+
+    def handle(self, parcel, context):
+        if parcel.do == "fail" and on("fail"):
             raise ValueError("no")
 
 
@@ -75,6 +80,7 @@ def wire(settings):
         return PlainTextResponse("")
 
     routes = [Route("/prices", read), Route("/orders", order, methods=["POST"])]
-    return Service("pricing", api=lambda: Starlette(routes=routes), events=[OrderWorker()],
+    workers = [OrderWorker(), ParcelWorker()]
+    return Service("pricing", api=lambda: Starlette(routes=routes), events=workers,
                    cron=[PriceSyncJob()])
 '''
