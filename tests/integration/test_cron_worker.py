@@ -276,6 +276,16 @@ def test_until_a_dead_process_is_given_up_its_job_is_not_run_beside_it(world):
     ]
 
 
+def test_a_dead_process_is_given_up_when_its_job_is_triggered(world):
+    worker = world.worker(job("* * * * *", note))
+    a_dead_run(world, worker)
+    world.pass_time(10, worker)
+    world.clock.advance(LEASE)
+    begun = worker.trigger("shop/job", world.clock.time(), lambda run: None)
+    assert begun.verdict == "ours"
+    assert world.ended()[0] == "12:01:00 abandoned"
+
+
 def test_a_process_that_still_announces_itself_is_not_given_up(world):
     worker = world.worker(job("* * * * *", note))
     a_dead_run(world, worker)
@@ -355,6 +365,28 @@ def test_ticks_wait_while_the_ledger_does_not_answer(world):
     assert worker.facts()[0].waiting == 1
     world.pass_time(60, worker)
     assert (world.ended(), worker.trouble) == (seen(["12:01:00", "12:02:00"]), None)
+
+
+def test_a_ledger_that_has_answered_is_soon_asked_again_when_it_does_not(world, monkeypatch):
+    failures = []
+
+    class Growing:
+        def wait(self, count):
+            failures.append(count)
+            return float(count)
+
+    class Away:
+        def __getattr__(self, name):
+            return getattr(world.ledger, name)
+
+        def begin(self, claim):
+            if 60 <= (world.clock.now - NOON).total_seconds() % 120 < 66:
+                raise StorageError("no database")
+            return world.ledger.begin(claim)
+
+    monkeypatch.setattr("workerkit.cron.runner.STORAGE_BACKOFF", Growing())
+    world.pass_time(200, world.worker(job("* * * * *", note), ledger=Away()))
+    assert failures == [1, 2, 3, 1, 2, 3]
 
 
 def test_a_job_triggered_by_hand_leaves_the_same_record(world):

@@ -55,6 +55,12 @@ def test_half_a_millisecond_is_nobodys_regression():
     assert check.holds
 
 
+@pytest.mark.parametrize(("errors", "holds"), [(0.001, True), (0.0011, False)])
+def test_errors_may_rise_by_the_tolerance_of_a_percent(errors, holds):
+    (check,) = compare({"errors": errors}, {"errors": 0.0}, 0.1, "baseline x")
+    assert check.holds is holds
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("5m", 300), ("1.5h", 5400), ("250ms", 0.25), ("30", 30), ("2 s", 2)]
 )
