@@ -42,6 +42,14 @@ def test_an_open_file_left_behind_each_second_is_caught():
     assert growth("app", FILES, MINUTES_3, [10.0] * 180).check().holds is True
 
 
+def test_what_fills_in_the_first_quarter_is_no_growth():
+    filling = [min(at, 44.0) * 1e7 for at in MINUTES_3]
+    found = growth("app", MEMORY, MINUTES_3, filling)
+    assert (found.slope.value, found.check().holds) == (0.0, True)
+    late = [min(at, 120.0) * 1e7 for at in MINUTES_3]
+    assert growth("app", MEMORY, MINUTES_3, late).check().holds is False
+
+
 def test_a_queue_that_grows_is_caught_and_one_that_breathes_is_not():
     assert growth("the events", LAG, MINUTES_3, [at * 5 for at in MINUTES_3]).check().holds is False
     breathing = [float(int(at) % 3) for at in MINUTES_3]
