@@ -75,6 +75,24 @@ def test_a_silent_broker_leaves_the_events_to_the_relay(world, outbox, monkeypat
     assert [event["data"]["id"] for event in published(world)] == [0, 1, 2]
 
 
+def test_each_outage_of_the_broker_is_told_once(world, outbox, monkeypatch, caplog):
+    def refuse(messages):
+        raise StorageError("broker away")
+
+    publish = world.transport.publish
+    troubles = []
+    with caplog.at_level(logging.WARNING):
+        for way in (refuse, refuse, publish, refuse, refuse, publish):
+            monkeypatch.setattr(world.transport, "publish", way)
+            with outbox.begin() as work:
+                work.publish("orders", {"id": 1})
+            troubles.append(outbox.trouble)
+    assert troubles == ["broker away", "broker away", None] * 2
+    assert [record.message for record in caplog.records] == [
+        "could not publish; the relay will"
+    ] * 2
+
+
 def test_an_event_keeps_the_id_it_was_given(world, outbox):
     with outbox.begin() as work:
         assert work.publish("orders", {}, id="order-7") == "order-7"
