@@ -17,7 +17,8 @@ SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
 GENERIC = ("__main__.py", "worker/__init__.py", "event/__init__.py", "cron/__init__.py",
            "pyproject.toml", ".gitignore", "Dockerfile", ".dockerignore", ".env",
-           "docker-compose.yml", "deploy/healthy.py", "wheels/README.md", ".sql", ".yaml")  # fmt: skip
+           "docker-compose.yml", "deploy/healthy.py", "wheels/README.md", ".sql",
+           ".yaml")  # fmt: skip
 
 OWN = {
     "docker-compose.yml": [
@@ -29,7 +30,8 @@ OWN = {
     "deploy/k8s/base/catalog.yaml": [
         "            - name: WAREHOUSE_URL",
         "              value: http://warehouse-service:8021",
-    ] * 2,
+    ]
+    * 2,
 }
 """Lines that the shop has put into generic files."""
 

@@ -279,7 +279,9 @@ def test_a_sidecar_that_was_there_before_us_knows_our_topics(sidecar, clock):
 @pytest.mark.parametrize(
     ("receive", "app_id", "warned"),
     [
-        ("stream", "other", True), ("stream", "the_shop", False), ("stream", "the-shop", False),
+        ("stream", "other", True),
+        ("stream", "the_shop", False),
+        ("stream", "the-shop", False),
         ("http", "other", False),
     ],
 )
