@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -166,6 +167,21 @@ def test_kubectl_renders_what_the_rules_have_seen(project, overlay):
     assert sorted(theirs, key=json.dumps) == sorted(
         map(ordered, kustomize.render(folder)), key=json.dumps
     )
+
+
+@pytest.mark.parametrize("project", [name for name in PROJECTS if name != "shop"], indirect=True)
+def test_the_readme_makes_the_secrets_that_the_manifests_refer_to(project):
+    readme = (project / "README.md").read_text().replace("\\\n", "")
+    made = {
+        (name, key)
+        for name, rest in re.findall(r"create secret generic (\S+)(.*)", readme)
+        for key in re.findall(r"--from-literal=(\w+)=", rest)
+    }
+    text = "".join(path.read_text() for path in (project / "deploy/k8s").rglob("*.yaml"))
+    needed = re.findall(r"secretKeyRef: { name: ([\w-]+), key: (\w+) }", text)
+    assert made == set(needed)
+    first, *_ = kustomize.render(project / "deploy/k8s/overlays/staging")
+    assert f"-n {first['metadata']['namespace']} create" in readme
 
 
 @pytest.mark.parametrize("folder", DAPR)
