@@ -184,6 +184,12 @@ def test_the_readme_makes_the_secrets_that_the_manifests_refer_to(project):
     assert f"-n {first['metadata']['namespace']} create" in readme
 
 
+def test_the_deployment_plan_names_the_containers_that_there_are(project):
+    plan = (project / "docs/WORKERS_DEPLOYMENT_PLAN.md").read_text()
+    named = set(re.findall(r"[\w-]+-(?:service|event-worker|cron-worker)\b", plan))
+    assert named == Expected(project).processes.keys()
+
+
 @pytest.mark.parametrize("folder", DAPR)
 def test_dapr_loses_nothing_with_these_components(project, folder):
     assert [check.level for check in check_dapr(project / folder)] == ["ok"]

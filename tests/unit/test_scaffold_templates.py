@@ -15,6 +15,7 @@ ANSWERS = {
             {
                 "name": "order_items", "label": "order-items", "port": 8001,
                 "modes": ["api", "events", "cron"], "topics": ["order.placed", "1.0"],
+                "cron": ["summary"],
             },
         ],
         "workers": True,

@@ -116,6 +116,7 @@ def _of_project(answers: Answers, label: str) -> dict[str, Any]:
             "port": service.port,
             "modes": modes_of(service),
             "topics": [each.topic for each in service.events],
+            "cron": [job.name for job in service.cron],
         }
         for service in answers.services
     ]
