@@ -40,8 +40,8 @@ def minimal(parent: Path) -> Path:
 
 def odd(parent: Path) -> Path:
     """Names that are none for images, hosts and namespaces; one service's begins as another's."""
-    folder = _new(parent, Wish("My.Project__1", ["order", "order_event"], "1.0", "@daily"))
-    plan_event_worker(folder, "order/line:added", "order_event").carry_out()
+    folder = _new(parent, Wish("My.Project__1", ["order_event", "order"], "1.0", "@daily"))
+    plan_event_worker(folder, "order/line:added", "order").carry_out()
     return folder
 
 
