@@ -400,7 +400,9 @@ def test_code_that_cannot_be_loaded_is_extended_and_its_drawing_stays(desk):
     answer = desk.call("add", "cron-job", "nightly")
     assert (answer.code, desk.files()["acme/docs/ARCHITECTURE.md"]) == (0, before)
     note = answer.out.splitlines()[-1]
-    assert note.startswith("docs/ARCHITECTURE.md is as it was: orders/models.py:11: ValueError"), note
+    assert note.startswith("docs/ARCHITECTURE.md is as it was: orders/models.py:11: ValueError"), (
+        note
+    )
     assert note.endswith("then `workerkit architecture`")
 
 
