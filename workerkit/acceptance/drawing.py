@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
-from ..errors import ConfigurationError
+from ..config.settings import read_environment
+from ..errors import ConfigurationError, WorkerkitError
 from ..operate.architecture import DOCUMENT, renewed, stale
 from ..project import Project, Service
 
@@ -23,6 +26,23 @@ def draw(project: Project) -> Path:
     except OSError as error:
         raise ConfigurationError(f"cannot write {DOCUMENT}: {error.strerror}") from None
     return path
+
+
+def draw_if_possible(folder: Path) -> str:
+    """Draw the document of the project in *folder*, where it has one; says why it could not.
+
+    That is when its code cannot be loaded. Nothing is left behind: it gets its data elsewhere.
+    """
+    if not (folder / DOCUMENT).exists():
+        return ""
+    try:
+        with tempfile.TemporaryDirectory() as data:
+            elsewhere = read_environment().model_copy(update={"workerkit_data": data})
+            with closing(Project.open(folder, elsewhere)) as project:
+                draw(project)
+    except WorkerkitError as error:
+        return f"{DOCUMENT} is as it was: {error}; then `workerkit architecture`"
+    return ""
 
 
 def drift(project: Project) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.labels import label_of
 from ..errors import ConfigurationError
 from .compose import find_compose, read_compose, read_yaml
 from .finding import Check
@@ -36,7 +37,7 @@ def find_missing_in_compose(folder: Path, services: Ports) -> list[Check]:
     return [
         Check(
             file.name, "fail", f"runs nothing for {name} {mode}",
-            f"add a container whose name begins with {name}, with WORKER_MODE={mode}",
+            f"add a container whose name begins with {label_of(name)}, with WORKER_MODE={mode}",
         )
         for name, ports in services.items()
         for mode in ports

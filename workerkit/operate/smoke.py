@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..config.project_file import SmokeEntry
@@ -20,9 +19,6 @@ METRICS = (
     "worker_jobs_total", "worker_job_duration_seconds", "worker_queue_size", "worker_errors_total",
 )  # fmt: skip
 """What every worker exposes (DESIGN: what every worker shows)."""
-
-LATE = 60.0
-"""Seconds that a tick may be late, and an event may wait, before something is wrong."""
 
 SAMPLES = 40
 """Questions to each API from which its p95 is taken."""
@@ -190,18 +186,11 @@ def _cron(deployment: Deployment) -> Iterator[Check]:
 
 def _fresh(entry: Entry, worker: Mapping[str, Any], started: float, now: float) -> Check:
     last = moment(worker.get("last_success_at"))
-    since = datetime.fromtimestamp(max(started, last or 0.0), UTC)
-    due = entry.expression.next(since)
-    following = entry.expression.next(due) if due else None
-    name = entry.name
-    seen = f"succeeded {now - last:.0f} s ago" if last else "not due yet"
-    if due is None or following is None:
-        return Check(name, True, seen)
-    limit = due.timestamp() + max(LATE, (following - due).total_seconds())
-    if now > limit:
-        late = f"due {now - due.timestamp():.0f} s ago, and has not succeeded since"
-        return Check(name, False, late)
-    return Check(name, True, seen)
+    due = entry.success_due(max(started, last or 0.0))
+    if due is not None and now > due:
+        late = f"was to succeed {now - due:.0f} s ago, and has not succeeded since"
+        return Check(entry.name, False, late)
+    return Check(entry.name, True, f"succeeded {now - last:.0f} s ago" if last else "not due yet")
 
 
 def _event(deployment: Deployment) -> Check:
@@ -216,14 +205,14 @@ def _event(deployment: Deployment) -> Check:
         return Check(name, None, str(error))
     before = _field(ask(viewer, smoke.see.path), smoke.see.field)
     number = secrets.randbelow(900) + 100
-    number += number == before
+    number += _shows(before, number)
     sent = ask(sender, smoke.send.path, _filled(smoke.send.body, number))
     if not sent.fine:
         return Check(name, False, f"{sender.name} {smoke.send.path}: {sent.shown}")
     began = time.monotonic()
     while time.monotonic() - began < smoke.within:
         seen = ask(viewer, smoke.see.path)
-        if _field(seen, smoke.see.field) == number:
+        if _shows(_field(seen, smoke.see.field), number):
             took = time.monotonic() - began
             return Check(name, True, f"{number} sent to {sender.name}, seen at {viewer.name} "
                          f"after {took:.2f} s")  # fmt: skip
@@ -287,7 +276,14 @@ def _filled(body: Any, number: int) -> Any:
         return {name: _filled(value, number) for name, value in body.items()}
     if isinstance(body, list):
         return [_filled(value, number) for value in body]
-    return number if body == "{number}" else body
+    if body == "{number}":
+        return number
+    return body.replace("{number}", str(number)) if isinstance(body, str) else body
+
+
+def _shows(value: Any, number: int) -> bool:
+    """Whether *value* is *number*, or a text with it."""
+    return value == number or (isinstance(value, str) and str(number) in value.split())
 
 
 def _field(answer: Answer, field: str) -> Any:
