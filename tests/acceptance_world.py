@@ -22,7 +22,7 @@ from workerkit.chaos.catalogue import SCENARIOS
 from workerkit.chaos.kept import Kept, Verdicts
 from workerkit.chaos.verdict import judge
 from workerkit.config.settings import Environment, Mode
-from workerkit.loadtest.run import Run, Runs
+from workerkit.loadtest.run import INTERRUPTED, Run, Runs
 from workerkit.loadtest.thresholds import Check as Threshold
 from workerkit.operate.checklist import Checklist
 from workerkit.operate.smoke import Check, Verified
@@ -146,6 +146,7 @@ class World:
         self, *, failed: str = "", broken: tuple[str, str] = ("", ""), holds: bool = True,
         occasion: Occasion | None = None, check: str = "an event from end to end",
         watched: float = 3600.0, api_errors: int = 0, used: bool = True, lost: int = 0,
+        cut_short: str = "",
     ) -> None:  # fmt: skip
         """Verdicts, runs and verified deployments: all well, but for what is said."""
         data = self.folder / ".workerkit"
@@ -162,7 +163,8 @@ class World:
             ("compare", "pricing"), ("soak", "pricing"),
         ]:  # fmt: skip
             check_ = Threshold("p95<150ms", (kind, subject) != broken, "160 ms")
-            Runs(data).save(self.run(kind, subject, check_, used))
+            run = self.run(kind, subject, check_, used)
+            Runs(data).save(replace(run, ended=INTERRUPTED if kind == cut_short else ""))
         for each in ("verify", "watch", "rollback"):
             fine = holds or each != occasion
             checks = (Check(check, fine, "5 sent, 6 seen"), Check("health", True, "running"))

@@ -300,6 +300,7 @@ OTHERS: dict[str, tuple[Break, set[str]]] = {
         memory(broken=("events", "warehouse.stock.updated")), {"day4.events", "success.throughput"},
     ),
     "an API that is slower apart": (memory(broken=("compare", "pricing")), {"success.no-worse"}),
+    "a soak that was interrupted": (memory(cut_short="soak"), {"day4.soak", "success.leaks"}),
     "a leak": (memory(broken=("soak", "pricing")), {"day4.soak", "success.leaks"}),
     "usage that nobody measured": (memory(used=False), {"day3.usage", "success.usage"}),
     "an API that failed while workers were replaced": (
