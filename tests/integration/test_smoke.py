@@ -6,12 +6,15 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
 import pytest
 
+from tests.shops import TOML, Shop
+from workerkit.acceptance.verifying import Place, deployment
 from workerkit.config.project_file import SmokeEntry
 from workerkit.cron.job import CronJob
 from workerkit.cron.worker import entries_of
@@ -192,6 +195,19 @@ def test_a_number_that_was_there_before_proves_nothing(world, monkeypatch):
     monkeypatch.setattr("secrets.randbelow", lambda most: 50)
     world.stock, world.deaf = 150, True
     assert "151 sent to shop api" in world.broken()["an event from end to end"]
+
+
+@pytest.mark.parametrize(
+    ("demanded", "limit"),
+    [('["p99<1s"]', 0.15), ('["p95<300ms", "p95<200ms", "p99<100ms"]', 0.2)],
+)
+def test_the_limit_is_the_strictest_that_the_project_demands(
+    tmp_path, monkeypatch, demanded, limit
+):
+    shop = Shop(tmp_path, monkeypatch)
+    shop.write(toml=TOML + f"[loadtest]\napi = {demanded}\n")
+    with closing(shop.open()) as project:
+        assert deployment(project, Place()).p95 == pytest.approx(limit)
 
 
 def test_a_slow_api_is_told_with_its_limit(world):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workerkit.core.trace import caused, of_run, parent_id, publish_id, sampled, trace_id
+from workerkit.events.envelope import decode
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GIVEN = f"00-{TRACE}-{SPAN}-01"
@@ -51,3 +52,15 @@ def test_each_run_of_a_job_has_a_trace_of_its_own():
     runs = {of_run("shop/daily", tick, token) for tick in (1.0, 2.0) for token in (1, 2)}
     assert len({told[3:35] for told in runs}) == 4
     assert all(W3C.fullmatch(told) for told in runs)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (f'"traceid": "{GIVEN}"', GIVEN),
+        (f'"traceid": "other", "traceparent": "{GIVEN}"', GIVEN),
+        ('"traceid": 7', ""),
+    ],
+)
+def test_daprs_traceid_serves_where_there_is_no_traceparent(fields, told):
+    assert decode(f'{{"id": "a", {fields}}}'.encode(), "orders", "1-0").traceparent == told
