@@ -20,7 +20,8 @@ Answer = Callable[[dict[str, Any]], Any]
 class CalledApp:
     """Serves `/dapr/subscribe` and `/events`; `answer` gives the status of one event.
 
-    An `int` is an HTTP status; a string a status of Dapr's; an Event is waited for.
+    An `int` is an HTTP status, of a bulk that of its first event; a string is a
+    status of Dapr's; an Event is waited for.
     """
 
     def __init__(self, *declared: dict[str, Any], port: int = 0) -> None:
@@ -73,6 +74,9 @@ class CalledApp:
             {"entryId": entry["entryId"], "status": self._one(entry["event"])}
             for entry in body["entries"]
         ]
+        first = statuses[0]["status"]
+        if isinstance(first, int):
+            return Response(status_code=first)
         return JSONResponse({"statuses": statuses})
 
     def _one(self, event: dict[str, Any]) -> Any:

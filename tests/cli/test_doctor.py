@@ -10,6 +10,7 @@ import pytest
 from tests.shops import TOML, free_port
 from workerkit.operate import doctor, doctor_redis
 from workerkit.operate.doctor import check_data_folder, check_python, check_sqlite
+from workerkit.storage.database import VERSION
 
 
 def checks(answer) -> dict[str, dict[str, str]]:
@@ -66,6 +67,16 @@ def test_newer_tables_fail(shop):
     shop.change("UPDATE workerkit_version SET version = 99")
     answer = shop.call("doctor", "--json")
     assert (answer.code, checks(answer)["shop: database"]["level"]) == (5, "fail")
+
+
+def test_older_tables_are_told_with_the_way_to_upgrade_them(shop):
+    shop.call("db", "upgrade")
+    shop.change("UPDATE workerkit_version SET version = version - 1")
+    answer = shop.call("doctor", "--json")
+    found = checks(answer)["shop: database"]
+    assert (answer.code, found["level"]) == (0, "warn")
+    assert found["fact"].endswith(f"of version {VERSION - 1}, needed is {VERSION}")
+    assert found["way_out"] == "`workerkit db upgrade shop`"
 
 
 def test_a_password_is_never_printed(shop, monkeypatch):

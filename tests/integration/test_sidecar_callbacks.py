@@ -134,6 +134,16 @@ def test_what_is_dropped_goes_to_the_dead_letter_topic(beside, declared):
     assert sorted(app.data()) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("declared", [ORDERS, BULK], ids=["one by one", "bulk"])
+def test_what_a_route_that_is_not_there_was_sent_is_dropped(beside, declared):
+    app = beside.app({**declared, **LETTERS})
+    app.answer = lambda event: 404
+    beside.publish(1, 2)
+    beside.sidecar(app.port)
+    until(beside.settled)
+    assert sorted(beside.dead()) == sorted(app.data()) == [1, 2]
+
+
 def test_after_the_last_retry_an_event_is_a_dead_letter(beside):
     app = beside.app({**BULK, **LETTERS})
     app.answer = lambda event: "RETRY"
