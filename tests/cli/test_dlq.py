@@ -18,6 +18,14 @@ def test_a_service_that_never_ran_has_no_dead_letters(shop):
     assert not (shop.path / ".workerkit" / "shop.db").exists()
 
 
+def test_the_latest_letters_are_listed_first(shop):
+    for name in ("letter-1", "letter-2", "letter-3"):
+        shop.bury(name)
+    listed = shop.call("dlq", "list", "--json", "--limit", "2").json
+    assert [letter["id"] for letter in listed["letters"]] == ["letter-3", "letter-2"]
+    assert listed["total"] == 3
+
+
 def test_list_shows_the_error_and_a_prefix_that_is_enough(shop):
     shop.bury("aaaaaaaaaa-1", "aaaaaaaaaa-2", "bbbbbbbbbb-3")
     answer = shop.call("dlq", "list", "shop")
