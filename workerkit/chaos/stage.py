@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.put import put
 from ..errors import CheckFailed, StorageError
 from ..events.envelope import decode
 from ..events.transport import Broker
@@ -228,9 +229,7 @@ class Stage:
     def set_clock(self, moment: float) -> None:
         """Have the jobs' clock say *moment*, in epoch seconds, from now on."""
         assert self.clock_file is not None
-        new = self.clock_file.with_suffix(".new")
-        new.write_text(repr(moment - time.time()))
-        new.replace(self.clock_file)
+        put(self.clock_file, repr(moment - time.time()))
 
     def run_job(self, worker: str) -> float:
         """Have the first job run in the process *worker*; the tick that it runs for.
