@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from ..config.dapr_files import Document, Value, read_documents
+from ..config.problem import first_problem
 from ..errors import ConfigurationError
 from ..events.transport import Transport
 from ..transports.memory import MemoryTransport
@@ -150,9 +151,7 @@ def _subscription(document: Document) -> Declared:
         declared = Declared.model_validate({**fields, "scopes": _scopes(document)})
         declared.check()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{document.place(spec)}: {where}: {first['msg']}") from None
+        raise ConfigurationError(f"{document.place(spec)}: {first_problem(error)}") from None
     except ConfigurationError as error:
         raise ConfigurationError(f"{document.place(spec)}: {error}") from None
     return declared
