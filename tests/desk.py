@@ -25,7 +25,10 @@ class Desk:
         monkeypatch.chdir(self.folder)
 
     def call(self, *arguments: str, stdin: str | None = None) -> Answer:
-        return call(self._monkeypatch, *arguments, stdin=stdin)
+        try:
+            return call(self._monkeypatch, *arguments, stdin=stdin)
+        finally:
+            self.close()
 
     def make(self, *arguments: str) -> None:
         answer = self.call("new", "acme", *(arguments or ORDERS))
@@ -55,7 +58,7 @@ class Desk:
         return newer
 
     def close(self) -> None:
-        """Forget what was imported from here."""
+        """Forget what was imported from here, as the end of a process does."""
         here = str(self.folder)
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(here):

@@ -63,7 +63,8 @@ def labels() -> dict[str, set[str]]:
     metrics = Metrics({"service": "shop", "mode": "all", "version": "1"})
     metrics.add(requests)
     worker = WorkerHealth(
-        "orders", "event", "orders", "running", 0.0, 1, 0, 0, 0.0, 0, None, last_success_at=1.0
+        "orders", "event", "orders", "running", 0.0, 1, 0, 0, 0.0, 0, None, last_success_at=1.0,
+        success_due_at=2.0,
     )  # fmt: skip
     metrics.watch(lambda: Health("shop", "all", "running", "", 0.0, (worker,), 0, 0, 0))
     event = Settled("shop", "orders", "orders", "1", "dead", 1, 0.0, 0.0, "Error", deliveries=2)

@@ -23,9 +23,9 @@ scrape_configs:
 
 @pytest.fixture
 def project(desk):
+    """A new one, with files for compose and Prometheus as people write them."""
     desk.make()
     (desk.project / "docker-compose.yml").write_text(COMPOSE)
-    (desk.project / "deploy" / "monitoring").mkdir(parents=True)
     (desk.project / "deploy" / "monitoring" / "prometheus.yml").write_text(PROMETHEUS)
     return desk
 
@@ -39,7 +39,12 @@ def wrong(project) -> list[tuple[str, str]]:
     return found
 
 
-def test_a_new_project_has_nothing_wrong(project):
+def test_a_new_project_has_nothing_wrong(desk):
+    desk.make()
+    assert wrong(desk) == []
+
+
+def test_other_files_for_compose_and_prometheus_are_as_good(project):
     assert wrong(project) == []
 
 

@@ -21,12 +21,13 @@ CACHE = Path(__file__).parents[2] / "examples" / "shop" / ".mypy_cache"
 
 def test_a_new_project_has_what_was_asked_for(desk):
     answer = desk.call("new", "acme", *ORDERS)
-    assert (answer.code, answer.out.splitlines()[0]) == (0, "acme: 28 files. Go on with")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "acme: 38 files. Go on with")
     files = desk.files()
-    assert len(files) == 28
+    assert len(files) == 38
     assert 'topic = "order.placed"' in files["acme/orders/worker/event/order_placed.py"]
     assert 'schedule = "*/10 * * * *"' in files["acme/orders/worker/cron/summary.py"]
-    assert "{{" not in "".join(files.values())
+    ours = [text for path, text in files.items() if "/deploy/monitoring/" not in path]
+    assert "{{" not in "".join(ours)
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE(desk.project.stat().st_mode) == 0o777 & ~mask
@@ -380,3 +381,31 @@ def test_a_generated_project_passes_ruff_and_mypy_with_names_as_long_as_can_be(d
             timeout=100, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_architecture_is_drawn_anew_with_what_was_added(desk):
+    desk.make()
+    answer = desk.call("add", "event-worker", "order.cancelled")
+    assert "changed  docs/ARCHITECTURE.md" in answer.out
+    drawn = desk.files()["acme/docs/ARCHITECTURE.md"]
+    assert "| `order.cancelled` | others | orders/order-cancelled |" in drawn
+    assert not (desk.project / ".workerkit").exists()
+    assert desk.call("architecture", "--check").code == 0
+
+
+def test_code_that_cannot_be_loaded_is_extended_and_its_drawing_stays(desk):
+    desk.make()
+    desk.change("orders/models.py", "class Base", "raise ValueError('no')\n\n\nclass Base")
+    before = desk.files()["acme/docs/ARCHITECTURE.md"]
+    answer = desk.call("add", "cron-job", "nightly")
+    assert (answer.code, desk.files()["acme/docs/ARCHITECTURE.md"]) == (0, before)
+    note = answer.out.splitlines()[-1]
+    assert note.startswith("docs/ARCHITECTURE.md is as it was: orders/models.py:11: ValueError"), note
+    assert note.endswith("then `workerkit architecture`")
+
+
+def test_a_drawing_that_was_deleted_stays_so(desk):
+    desk.make()
+    (desk.project / "docs/ARCHITECTURE.md").unlink()
+    assert desk.call("add", "cron-job", "nightly").code == 0
+    assert not (desk.project / "docs/ARCHITECTURE.md").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.documents import commands
 from tests.monitoring import ALERTS, RULES
 from tests.monitoring import FILES as MONITORING
 from tests.promql import asked, exposed, not_there
@@ -124,22 +124,7 @@ def test_what_the_rules_ask_for_is_what_a_process_exposes(place):
     assert not_there(relabelled, found) == ["by task", "http_request_duration_seconds_bucket{code}"]
 
 
-def test_every_job_is_watched_by_one_line_of_its_rule(place):
-    patterns = re.findall(r'job=~"([^"]+)"', ALERTS["CronNotSucceeded"]["expr"])
-    jobs = json.loads(place.call("cron", "list", "--json")[1])
-    assert jobs
-    for job in jobs:
-        assert [bool(re.fullmatch(each, job["name"])) for each in patterns].count(True) == 1, job
-
-
-def commands() -> list[str]:
-    """The `workerkit` commands in the runbook's blocks, each once."""
-    blocks = re.findall(r"^```\n(.*?)^```", RUNBOOK.read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return sorted({line for line in lines if line.startswith("workerkit ")})
-
-
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", commands(RUNBOOK.read_text()))
 def test_every_command_of_the_runbook_does_something(place, command):
     words = command.split()[1:]
     if words[0] == "run":

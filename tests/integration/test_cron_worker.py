@@ -428,6 +428,34 @@ def test_health_of_a_job_tells_what_it_waits_for(world):
     assert (facts.waiting, facts.running) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "timeout", "tick", "late"),
+    [("*/5 * * * *", 240.0, "12:10:00", 240 + 300), ("* * * * * *", None, "12:05:01", 60),
+     ("0 13 * * *", None, "13:00:00", 3600), ("@every 10m", None, "12:10:00", 600)],
+)  # fmt: skip
+def test_a_job_has_its_next_tick_its_timeout_and_a_period_to_succeed(
+    world, schedule, timeout, tick, late
+):
+    """A period of a minute at least, of an hour at most."""
+    worker = world.worker(job(schedule, note, timeout=timeout))
+    world.pass_time(300, worker)
+    (facts,) = worker.facts()
+    due = datetime.fromisoformat(f"{NOON:%Y-%m-%d}T{tick}+00:00")
+    assert facts.success_due == due.timestamp() + late
+
+
+def test_a_job_that_never_succeeded_owes_its_last_tick(world):
+    """Also to the next process: else a daily job that fails goes unnoticed after each restart."""
+
+    def fail(context):
+        raise ValueError("no stock")
+
+    broken = job("*/5 * * * *", fail)
+    world.pass_time(301, world.worker(broken))
+    (facts,) = world.worker(broken).facts()
+    assert facts.success_due == (NOON + timedelta(minutes=10)).timestamp()
+
+
 def test_hooks_hear_of_every_outcome(world):
     world.pass_time(60, world.worker(job("* * * * *", note)))
     (record,) = world.told

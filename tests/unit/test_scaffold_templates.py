@@ -10,10 +10,13 @@ from workerkit.scaffold.templates import _rendered, newest_version, templates_fo
 ANSWERS = {
     "project": {
         "name": "acme",
-        "services": [{"name": "orders", "port": 8001, "modes": ["api", "cron"]}],
+        "services": [
+            {"name": "orders", "port": 8001, "modes": ["api", "cron"], "cron": ["summary"]}
+        ],
     },
     "service": {
         "service": "orders",
+        "port": 8001,
         "workers": [{"kind": "cron", "module": "summary", "cls": "SummaryJob"}],
         "events": [],
         "cron": ["SummaryJob"],

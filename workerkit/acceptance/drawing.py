@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
+from ..config.settings import read_environment
 from ..core.put import put
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, WorkerkitError
 from ..operate.architecture import DOCUMENT, renewed, stale
 from ..project import Project, Service
 
@@ -20,6 +23,23 @@ def draw(project: Project) -> Path:
     path = project.folder / DOCUMENT
     text = renewed(_text(path), _services(project), project.file, project.folder)
     return put(path, text)
+
+
+def draw_if_possible(folder: Path) -> str:
+    """Draw the document of the project in *folder*, where it has one; says why it could not.
+
+    That is when its code cannot be loaded. Nothing is left behind: it gets its data elsewhere.
+    """
+    if not (folder / DOCUMENT).exists():
+        return ""
+    try:
+        with tempfile.TemporaryDirectory() as data:
+            elsewhere = read_environment().model_copy(update={"workerkit_data": data})
+            with closing(Project.open(folder, elsewhere)) as project:
+                draw(project)
+    except WorkerkitError as error:
+        return f"{DOCUMENT} is as it was: {error}; then `workerkit architecture`"
+    return ""
 
 
 def drift(project: Project) -> list[str]:

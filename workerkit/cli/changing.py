@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,7 +26,21 @@ def carry_out(plan: Plan, *, yes: bool, as_json: bool) -> None:
             show.note("nothing was written")
             raise typer.Exit
     plan.carry_out()
-    tell(plan, as_json=as_json)
+    tell(drawn(plan), as_json=as_json)
+
+
+def drawn(plan: Plan) -> Plan:
+    """*plan*, carried out, and with it what is drawn from the code; a note says why it is not."""
+    from ..acceptance.drawing import draw_if_possible  # noqa: PLC0415
+    from ..operate.architecture import DOCUMENT  # noqa: PLC0415
+    from ..scaffold.plan import Change, read  # noqa: PLC0415
+
+    before = read(plan.folder, DOCUMENT)
+    if trouble := draw_if_possible(plan.folder):
+        return replace(plan, notes=(*plan.notes, trouble))
+    change = Change(DOCUMENT, before, read(plan.folder, DOCUMENT))
+    known = change.before == change.after or any(c.path == DOCUMENT for c in plan.changes)
+    return plan if known else replace(plan, changes=(*plan.changes, change))
 
 
 def tell(plan: Plan, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..scaffold.making import Wish
+    from ..scaffold.plan import Plan
 
 EXAMPLE = "*/10 * * * *"
 
@@ -25,7 +26,7 @@ def new(
 ) -> None:
     """Make a project. Example: workerkit new acme --service orders --topic order.placed"""
     from ..scaffold.making import make, plan_new  # noqa: PLC0415
-    from .changing import tell  # noqa: PLC0415
+    from .changing import drawn, tell  # noqa: PLC0415
 
     wish = _flags(name, services, service, topic, cron)
     if wish is None:
@@ -33,10 +34,11 @@ def new(
     plan = plan_new(wish, Path.cwd())
     if not dry_run:
         make(plan)
+        plan = drawn(plan)
     if as_json:
         tell(plan, as_json=True)
     else:
-        _tell(name, [change.path for change in plan.changes], dry_run)
+        _tell(plan, dry_run)
 
 
 def _flags(
@@ -80,12 +82,15 @@ def _asked(name: str) -> Wish:
     return Wish(name, [service], topic, cron)
 
 
-def _tell(name: str, paths: list[str], dry_run: bool) -> None:
+def _tell(plan: Plan, dry_run: bool) -> None:
     from ..scaffold.plan import tree  # noqa: PLC0415
     from . import show  # noqa: PLC0415
 
+    name, paths = plan.folder.name, [change.path for change in plan.changes]
     if dry_run:
         show.lines(tree(name, paths))
         return
+    for note in plan.notes:
+        show.note(note)
     show.note(f"{name}: {show.count(len(paths), 'file')}. Go on with")
     show.lines([f"  cd {name}", "  pip install -e '.[dev]'", "  pytest", "  workerkit dev"])

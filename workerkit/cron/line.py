@@ -6,9 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from .expression import Expression
+from .expression import EPOCH, Expression
 from .job import CronJob
+
+LATE = (60.0, 3600.0)
+"""Seconds that a success may be late, at least and at most; between them, as long as a period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,21 @@ class Entry:
     name: str
     job: CronJob
     expression: Expression
+
+    def success_due(self, since: float) -> float | None:
+        """By when the job is to have succeeded after *since*, in epoch seconds.
+
+        The next tick has its jitter, its timeout, and until the tick after it:
+        a minute at least, an hour at most. None when no tick is to come.
+        """
+        tick = self.expression.next(datetime.fromtimestamp(since, UTC), EPOCH)
+        if tick is None:
+            return None
+        following = self.expression.next(tick, tick)
+        least, most = LATE
+        period = (following - tick).total_seconds() if following else most
+        late = min(max(period, least), most)
+        return tick.timestamp() + self.job.jitter + (self.job.timeout or 0.0) + late
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class JobFacts:
     """A job as its process sees it. Times in epoch seconds.
 
     `waiting` are due ticks without a row, the oldest of them due for `late`
-    seconds; `next_run` is None when there is none.
+    seconds; `next_run` is None when there is none. `success_due` is what
+    `Entry.success_due` says of the last success, or else of the last tick.
     """
 
     name: str
@@ -47,6 +48,7 @@ class JobFacts:
     waiting: int
     late: float
     last_success: float | None
+    success_due: float | None
 
 
 class CronWorker(BaseWorker):
@@ -87,6 +89,7 @@ class CronWorker(BaseWorker):
         self._timetable = Timetable(self.clock)
         self._timed: dict[str, TimedJob] = {}
         self._successes: dict[str, float] = {}
+        self._owing_since: dict[str, float] = {}
         self._given_up: set[tuple[str, float]] = set()
         self._skew = 0.0
         self._reaped = self.clock.monotonic()
@@ -175,6 +178,7 @@ class CronWorker(BaseWorker):
             waiting=len(line),
             late=0.0 if oldest is None else max(0.0, now - oldest),
             last_success=self._successes.get(name),
+            success_due=line.entry.success_due(self._owing_since.get(name, now)),
         )
 
     def plan(self) -> None:
@@ -183,6 +187,9 @@ class CronWorker(BaseWorker):
         self.ledger.forget_future(names)
         last = self.ledger.last_ticks(names)
         self._successes = self.ledger.last_successes(names)
+        # Without any success the last tick is one that is owed: it comes after the second before.
+        began = {name: last[name] - 1.0 if name in last else self.clock.time() for name in names}
+        self._owing_since = {**began, **self._successes}
         self._skew = self.clock.time() - self.clock.monotonic()
         self._timetable.clear()
         for name, entry in self.entries.items():
@@ -236,7 +243,7 @@ class CronWorker(BaseWorker):
     ) -> None:
         after = self.runner.execute(entry, run)
         if after.state == "succeeded":
-            self._successes[after.job] = after.ended
+            self._successes[after.job] = self._owing_since[after.job] = after.ended
         ended(after)
 
     def _give_up_overdue(self, now: float) -> None:

@@ -24,8 +24,9 @@ class WorkerHealth:
     `jobs_processed` counts what was applied or succeeded, `jobs_failed` what
     failed, `groups_lost` how often the broker had forgotten its group, all since
     this process started. Of a job, `topic` is its schedule, `lag` counts due
-    ticks that have not begun, and the oldest of them is so old; `next_run_at`
-    and `last_success_at` are a job's alone.
+    ticks that have not begun, and the oldest of them is so old; `next_run_at`,
+    `last_success_at` and `success_due_at`, by when it is to succeed next, are a
+    job's alone.
     """
 
     name: str
@@ -41,6 +42,7 @@ class WorkerHealth:
     trouble: str | None
     next_run_at: float | None = None
     last_success_at: float | None = None
+    success_due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Health:
         shown = asdict(self)
         shown["started_at"] = _moment(self.started_at)
         for worker in shown["workers"]:
-            for name in ("last_job_at", "next_run_at", "last_success_at"):
+            for name in ("last_job_at", "next_run_at", "last_success_at", "success_due_at"):
                 worker[name] = _moment(worker[name])
             worker["oldest_event_age"] = round(worker["oldest_event_age"], 3)
         return shown
@@ -149,6 +151,7 @@ def job_health(cron: CronWorker, facts: JobFacts, seen: Count, trouble: str | No
         trouble=trouble,
         next_run_at=facts.next_run,
         last_success_at=facts.last_success,
+        success_due_at=facts.success_due,
     )
 
 

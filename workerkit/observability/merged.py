@@ -19,7 +19,7 @@ WORST = ("stopped", "degraded", "running")
 _SEEN_BY_ALL = frozenset({
     "worker_queue_size", "worker_oldest_event_age_seconds", "worker_dead_letters",
     "worker_parked_events", "worker_outbox_size", "process_max_fds",
-    "cron_last_success_timestamp_seconds",
+    "cron_last_success_timestamp_seconds", "cron_success_due_timestamp_seconds",
 })  # fmt: skip
 """Gauges of what all processes look at: the broker and the database."""
 
@@ -66,7 +66,10 @@ def _merge_workers(workers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         **{name: sum(worker[name] for worker in workers) for name in sums},
         **{name: max(worker[name] for worker in workers) for name in ("lag", "oldest_event_age")},
         "status": min((worker["status"] for worker in workers), key=WORST.index),
-        **{name: _latest(workers, name) for name in ("last_job_at", "last_success_at")},
+        **{
+            name: _latest(workers, name)
+            for name in ("last_job_at", "last_success_at", "success_due_at")
+        },
         "trouble": next((worker["trouble"] for worker in workers if worker["trouble"]), None),
     }
 

@@ -159,13 +159,16 @@ def _gauges(health: Health) -> Iterator[Metric]:
         for worker in health.workers:
             family.add_metric([worker.name], value(worker))
         yield family
-    success = GaugeMetricFamily(
-        "cron_last_success_timestamp_seconds", "When the job last succeeded.", labels=["job"]
-    )
-    for worker in health.workers:
-        if worker.last_success_at is not None:
-            success.add_metric([worker.name], worker.last_success_at)
-    yield success
+    of_jobs: list[tuple[str, str, Callable[[WorkerHealth], float | None]]] = [
+        ("last_success", "When the job last succeeded.", lambda w: w.last_success_at),
+        ("success_due", "By when it is to succeed next.", lambda w: w.success_due_at),
+    ]
+    for name, text, moment in of_jobs:
+        family = GaugeMetricFamily(f"cron_{name}_timestamp_seconds", text, labels=["job"])
+        for worker in health.workers:
+            if (seconds := moment(worker)) is not None:
+                family.add_metric([worker.name], seconds)
+        yield family
     lost = CounterMetricFamily(
         "worker_groups_lost", "Times the broker had forgotten the group.", labels=["worker"]
     )

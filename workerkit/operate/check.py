@@ -52,7 +52,7 @@ def _build(names: Sequence[str], build: Callable[[str], Built]) -> tuple[list[Ch
         try:
             service = build(name)
         except WorkerkitError as error:
-            checks.append(Check(name, "fail", str(error)))
+            checks.append(Check(name, "fail", str(error), "correct it there, and check again"))
         else:
             built.append(service)
             checks.append(Check(name, "ok", ", ".join(service.parts) or "nothing to run"))

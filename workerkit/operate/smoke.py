@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..config.project_file import SmokeEntry
@@ -20,9 +19,6 @@ METRICS = (
     "worker_jobs_total", "worker_job_duration_seconds", "worker_queue_size", "worker_errors_total",
 )  # fmt: skip
 """What every worker exposes (DESIGN: what every worker shows)."""
-
-LATE = 60.0
-"""Seconds that a tick may be late, and an event may wait, before something is wrong."""
 
 SAMPLES = 40
 """Questions to each API from which its p95 is taken."""
@@ -190,18 +186,11 @@ def _cron(deployment: Deployment) -> Iterator[Check]:
 
 def _fresh(entry: Entry, worker: Mapping[str, Any], started: float, now: float) -> Check:
     last = moment(worker.get("last_success_at"))
-    since = datetime.fromtimestamp(max(started, last or 0.0), UTC)
-    due = entry.expression.next(since)
-    following = entry.expression.next(due) if due else None
-    name = entry.name
-    seen = f"succeeded {now - last:.0f} s ago" if last else "not due yet"
-    if due is None or following is None:
-        return Check(name, True, seen)
-    limit = due.timestamp() + max(LATE, (following - due).total_seconds())
-    if now > limit:
-        late = f"due {now - due.timestamp():.0f} s ago, and has not succeeded since"
-        return Check(name, False, late)
-    return Check(name, True, seen)
+    due = entry.success_due(max(started, last or 0.0))
+    if due is not None and now > due:
+        late = f"was to succeed {now - due:.0f} s ago, and has not succeeded since"
+        return Check(entry.name, False, late)
+    return Check(entry.name, True, f"succeeded {now - last:.0f} s ago" if last else "not due yet")
 
 
 def _event(deployment: Deployment) -> Check:

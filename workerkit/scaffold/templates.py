@@ -93,7 +93,12 @@ def workers_of(service: ServiceAnswers) -> list[WorkerClass]:
 def _parts(answers: Answers) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every template to render, with what it asks for."""
     services = [
-        {"name": service.name, "port": service.port, "modes": modes_of(service)}
+        {
+            "name": service.name,
+            "port": service.port,
+            "modes": modes_of(service),
+            "cron": [job.name for job in service.cron],
+        }
         for service in answers.services
     ]
     yield "project", {"name": answers.name, "services": services}
@@ -105,6 +110,7 @@ def _parts(answers: Answers) -> Iterator[tuple[str, dict[str, Any]]]:
             "service",
             {
                 "service": name,
+                "port": service.port,
                 "workers": [asdict(worker) for worker in imports],
                 "events": [worker.cls for worker in workers if worker.kind == "event"],
                 "cron": [worker.cls for worker in workers if worker.kind == "cron"],
