@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.shops import Shop, until
+from tests.shops import Shop
+from tests.waiting import until
 from workerkit.core.trace import of_run, trace_id
 from workerkit.events.envelope import Event
 from workerkit.storage.inspection import settlements

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.browser import Browser, chromium
+from tests.browser import chromium
 from tests.shops import CODE
-from tests.started import until
+from tests.waiting import until
 from workerkit.config.settings import Environment
 from workerkit.dashboard import Access, Dashboard
 from workerkit.events.envelope import Event, encode
@@ -64,13 +64,6 @@ def page(tmp_path_factory) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.port}"
         server.stop(5.0)
         lookout.workers.stop(5.0)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    opened = Browser(tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize(("view", "shows"), [("/", "Show all 200"), ("/events", "web")])
