@@ -11,4 +11,4 @@ def until(fact: Callable[[], object], timeout: float = 60.0) -> None:
     end = time.monotonic() + timeout
     while not fact():
         assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.01)
+        time.sleep(0.02)
