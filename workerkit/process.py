@@ -18,6 +18,7 @@ from .config.settings import Mode, callback_port
 from .core.clock import Clock, SystemClock
 from .core.heartbeat import PERIOD, Heartbeat
 from .core.loop import EventLoop
+from .core.places import places
 from .core.state import Member, new_member_id
 from .core.supervisor import Supervisor
 from .core.worker import BaseWorker
@@ -210,6 +211,7 @@ class Process:
             parked=facts.counts.get("parked", 0),
             dead=facts.counts.get("dead", 0),
             outbox=facts.counts.get("outbox", 0),
+            at=places(self.project.folder, self._loop.coroutines()) if workers else (),
         )
 
     def _consumers_health(self, facts: _Facts) -> Iterator[WorkerHealth]:

@@ -105,15 +105,17 @@ def test_what_cannot_work_is_found(project, path, before, after, fact):
 
 
 def test_processes_that_compose_and_prometheus_do_not_know_are_found(project):
-    assert project.call("add", "service", "billing").code == 0
+    assert project.call("add", "service", "order_items").code == 0
     assert wrong(project) == [
-        ("docker-compose.yml", "runs nothing for billing api"),
-        ("deploy/monitoring/prometheus.yml", "scrapes nothing of billing api"),
+        ("docker-compose.yml", "runs nothing for order_items api"),
+        ("deploy/monitoring/prometheus.yml", "scrapes nothing of order_items api"),
     ]
+    said = " ".join(project.call("check").out.split())
+    assert "a container whose name begins with order-items, with WORKER_MODE=api" in said
     edit(
         project.project / "docker-compose.yml",
         "services:\n",
-        "services:\n  billing-service: { command: [x, --mode=api] }\n",
+        "services:\n  order-items-service: { command: [x, --mode=api] }\n",
     )
     edit(
         project.project / "deploy/monitoring/prometheus.yml",

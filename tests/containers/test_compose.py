@@ -78,8 +78,8 @@ class Stack:
             assert answer.status == 204
 
     def sql(self, query: str) -> list[str]:
-        psql = ("psql", "-h", "/var/run/postgresql", "-U", "shop", "-d", "pricing", "-Atc", query)
-        variables = ("-e", "PGPASSWORD=shop")
+        psql = ("psql", "-h", "/var/run/postgresql", "-U", "app", "-d", "pricing", "-Atc", query)
+        variables = ("-e", "PGPASSWORD=app")
         return self.compose("exec", "-T", *variables, "postgres", *psql).split()
 
     def applied(self, prefix: str) -> list[str]:
@@ -115,7 +115,7 @@ def docker_compose_file(docker_compose_command, tmp_path_factory) -> Iterator[st
     wheel = ["-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder / "wheels"), str(ROOT)]
     run([sys.executable, *wheel])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("SHOP_ADDRESS", ADDRESS)
+        patched.setenv("ADDRESS", ADDRESS)
         for name in ("build", "run", "redis", "postgres"):
             patched.setenv(f"{name.upper()}_IMAGE", images[name])
         yield str(folder / "docker-compose.yml")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.project import DRAIN, Expected, Process
+from tests.deploy.project import DRAIN, LABEL, Expected, Process
 
 LIMITS = {"api": (1, "512m"), "events": (1, "512m"), "cron": (0.5, "256m")}
 """CPUs and memory, by mode."""
@@ -32,6 +32,8 @@ def problems(file: Path, expected: Expected) -> list[str]:
     found += [f"services.{name}: missing" for name in expected.processes if name not in services]
     found += [f"{name!r} is not understood" for name in _unknown(content)]
     for name, service in services.items():
+        if not LABEL.fullmatch(name):
+            found.append(f"services.{name}: is no name for a host")
         process = expected.processes.get(name) or expected.processes.get(name.removesuffix("s"))
         own = list(_any(service, content))
         if process:
@@ -84,7 +86,7 @@ def _ours(service: Content, process: Process, expected: Expected) -> Iterator[st
         yield f"is killed before it has drained for {DRAIN:g} s"
     wanted = {"redis", "postgres"}
     if process.mode != "api":
-        wanted.add(f"{process.service}-service")
+        wanted.add(f"{process.label}-service")
     for name in wanted - service.get("depends_on", {}).keys():
         yield f"must wait for {name}"
 

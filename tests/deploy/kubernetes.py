@@ -11,7 +11,7 @@ import jsonschema
 import kubernetes_validate
 
 from tests.deploy.kustomize import Document, containers
-from tests.deploy.project import DRAIN, Expected, Process
+from tests.deploy.project import DRAIN, LABEL, Expected, Process
 
 RELEASE = "1.31"
 """The Kubernetes release whose schemas must hold."""
@@ -73,7 +73,7 @@ def problems(documents: Sequence[Document], expected: Expected) -> list[str]:
     return [
         f"{document['kind']} {document['metadata']['name']}: {problem}"
         for document in documents
-        for rule in RULES.get(document["kind"], ())
+        for rule in (_named, *RULES.get(document["kind"], ()))
         for problem in rule(document, World(documents, expected))
     ] + [
         f"Deployment {name}: missing"
@@ -102,6 +102,14 @@ class World:
             if each["kind"] == "Deployment"
             and labels.items() <= each["spec"]["template"]["metadata"]["labels"].items()
         ]  # fmt: skip
+
+
+def _named(document: Document, world: World) -> Iterator[str]:
+    """Names are as hosts are called."""
+    metadata = document["metadata"]
+    for name in (metadata["name"], metadata["namespace"]):
+        if not LABEL.fullmatch(name):
+            yield f"{name} is no name in Kubernetes"
 
 
 def _schema(document: Document, world: World) -> Iterator[str]:
@@ -141,7 +149,7 @@ def _process(document: Document, world: World) -> Iterator[str]:
     if told.get("WORKER_MODE") not in allowed:
         yield f"WORKER_MODE is {told.get('WORKER_MODE')}, must be {process.mode}"
     app_id = document["spec"]["template"]["metadata"].get("annotations", {}).get("dapr.io/app-id")
-    if app_id not in {None, process.service}:
+    if app_id not in {None, process.label}:
         yield f"dapr.io/app-id is {app_id}: the group of {process.service} would be another"
 
 

@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of a folder, as far as the shop's folders use it."""
+"""What `kubectl kustomize` makes of a folder, as far as the projects' folders use it."""
 
 from __future__ import annotations
 

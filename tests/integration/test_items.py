@@ -287,6 +287,9 @@ OTHERS: dict[str, tuple[Break, set[str]]] = {
     "a deployment that was left alone": (
         memory(watched=10.0), {"day5.watched", "success.downtime"},
     ),
+    "a rollback that was never tried": (
+        gone(".workerkit/deploy/rollback.json"), {"day5.rollback"},
+    ),
     "a rollback that did not work": (
         memory(occasion="rollback", holds=False), {"day5.rollback"},
     ),
@@ -395,8 +398,9 @@ def test_what_people_say_is_kept_with_name_and_day(world):
 
 def test_without_docker_and_promtool_nothing_of_theirs_is_green(world, monkeypatch):
     monkeypatch.setenv("PATH", os.devnull)
-    with edit(RULES, r"\Z", "\n")(world):
+    with edit(RULES, r"\Z", "\n")(world), gone(".workerkit/deploy/rollback.json")(world):
         found = {item.id: item for item in world.look().items()}
-    theirs = ("day1.images", "day2.compose", "day2.up", "day3.up", "day4.alerts", "success.alerts")
+    theirs = ("day1.images", "day2.compose", "day2.up", "day3.up", "day4.alerts", "success.alerts",
+              "day5.rollback")  # fmt: skip
     for id in theirs:
         assert (found[id].state, "not installed" in found[id].fact) == ("unseen", True), found[id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -114,6 +115,14 @@ def test_all_is_well_and_each_check_is_told_when_it_is_made(world):
         "shop api: health", "shop all: health", "shop all: metrics", "shop/sync",
         "an event from end to end", "shop api: p95", "no new dead letters",
     ]  # fmt: skip
+
+
+def test_the_number_may_be_a_word_of_a_text(world):
+    body = {"stock": "level {number}", "at": "{numbers}"}
+    send = SMOKE.send.model_copy(update={"body": body})
+    found = verify(world.deployment(SMOKE.model_copy(update={"send": send})), lambda check: None)
+    assert all(check.holds for check in found), found
+    assert re.fullmatch(r"level \d{3,4}", world.stock)
 
 
 def stop_worker(world):

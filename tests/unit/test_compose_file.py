@@ -81,6 +81,23 @@ def test_containers_are_known_by_name_and_mode(compose):
     assert compose.others == ("redis",)
 
 
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [
+        ("order-event-worker", "order"), ("order-event-workers", "order"),
+        ("order-service", "order"), ("order-event-service", "order_event"),
+        ("order-event-event-worker", "order_event"), ("order-event-cron-worker", "order_event"),
+        ("order_event-2", "order_event"), ("order-event-2", "order_event"), ("order-2", "order"),
+        ("orders-service", None),
+    ],
+)  # fmt: skip
+def test_a_container_is_known_by_its_service_s_label(tmp_path, name, service):
+    file = tmp_path / "compose.yaml"
+    file.write_text(f"services: {{{name}: {{environment: {{WORKER_MODE: events}}}}}}")
+    found = read_compose(file, ["order", "order_event"]).containers
+    assert [each.service for each in found] == ([service] if service else [])
+
+
 def test_limits_restarts_and_health_checks_are_read_in_every_form(compose):
     by_name = {each.name: each for each in compose.containers}
     worker, cron = by_name["pricing-event-worker"], by_name["pricing-cron-worker"]

@@ -278,12 +278,17 @@ def test_a_sidecar_that_was_there_before_us_knows_our_topics(sidecar, clock):
 
 @pytest.mark.parametrize(
     ("receive", "app_id", "warned"),
-    [("stream", "other", True), ("stream", "shop", False), ("http", "other", False)],
+    [
+        ("stream", "other", True),
+        ("stream", "the_shop", False),
+        ("stream", "the-shop", False),
+        ("http", "other", False),
+    ],
 )
 def test_a_stream_that_others_share_is_told(sidecar, caplog, receive, app_id, warned):
     sidecar.answers = {0: (200, {"id": app_id})}
     transport = DaprTransport(DaprOptions(http_port=sidecar.port, receive=receive))
-    transport.check_app_id("shop")
+    transport.check_app_id("the_shop")
     assert [record.app_id for record in caplog.records] == (["other"] if warned else [])
     transport.close()
 

@@ -9,14 +9,24 @@ from workerkit.scaffold.templates import _rendered, newest_version, templates_fo
 
 ANSWERS = {
     "project": {
-        "name": "acme",
+        "name": "Acme_1",
+        "label": "acme-1",
         "services": [
-            {"name": "orders", "port": 8001, "modes": ["api", "cron"], "cron": ["summary"]}
+            {
+                "name": "order_items", "label": "order-items", "port": 8001,
+                "modes": ["api", "events", "cron"], "topics": ["order.placed", "1.0"],
+                "cron": ["summary"],
+            },
         ],
+        "workers": True,
+        "events": True,
     },
     "service": {
         "service": "orders",
+        "label": "orders",
+        "project": "acme-1",
         "port": 8001,
+        "modes": ["api", "cron"],
         "workers": [{"kind": "cron", "module": "summary", "cls": "SummaryJob"}],
         "events": [],
         "cron": ["SummaryJob"],
@@ -34,7 +44,7 @@ ANSWERS = {
         "schedule": "@daily",
         "spelled": True,
     },
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("template", ANSWERS)

@@ -76,6 +76,8 @@ def _tell(found: Status) -> None:
         if process.foreign:
             show.warning(f"port {process.port} of {process.service}: what listens there{owner} "
                          f"{process.foreign}")  # fmt: skip
+        for place in process.at:
+            show.note(f"{process.service} {process.mode} is at {place}")
         for worker in process.workers:
             if worker.trouble:
                 show.warning(f"{worker.name} on port {process.port}: {worker.trouble}")

@@ -89,7 +89,8 @@ class LoadtestEntry(_Strict):
 class SendEntry(_Strict):
     """What starts an event on its way: *body* is posted to *path* of the process *to*.
 
-    "{number}" in the body stands for a number that is drawn anew each time.
+    "{number}" in the body stands for a number that is drawn anew each time: the
+    number itself as a whole text, its digits within a longer one.
     """
 
     to: str
@@ -98,7 +99,10 @@ class SendEntry(_Strict):
 
 
 class SeeEntry(_Strict):
-    """Where the number shows at the other end: in *field* of what *path* of *at* answers."""
+    """Where the number shows at the other end: in *field* of what *path* of *at* answers.
+
+    The field is the number, or a text of which it is a word.
+    """
 
     at: str
     path: str

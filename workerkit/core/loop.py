@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from ..errors import HandlerTimeout
@@ -28,6 +28,15 @@ class EventLoop:
         if error is not None:
             raise error
         return value
+
+    def coroutines(self) -> list[Coroutine[Any, Any, Any]]:
+        """What runs on it, or waits."""
+        with self._lock:
+            if self._loop is None:
+                return []
+            tasks = asyncio.all_tasks(self._loop)
+        found = [task.get_coro() for task in tasks]
+        return [each for each in found if asyncio.iscoroutine(each)]
 
     def close(self) -> None:
         """Stop the loop; idempotent."""

@@ -1,9 +1,12 @@
-"""Where in a project's own code an error began."""
+"""Where in a project's own code an error began, or something is."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 
 
 def where_it_failed(error: BaseException, folder: Path) -> str:
@@ -20,6 +23,17 @@ def where_it_failed(error: BaseException, folder: Path) -> str:
     return f"{_shown(ours[-1].filename, folder)}:{ours[-1].lineno}: {said}"
 
 
+def place_of(frames: Iterable[FrameType], folder: Path) -> str:
+    """File, line and function of the first of *frames* below *folder*; empty when none is."""
+    root = folder.resolve()
+    for frame in frames:
+        code = frame.f_code
+        if _inside(code.co_filename, root):
+            return f"{_shown(code.co_filename, folder)}:{frame.f_lineno} in {code.co_name}"
+    return ""
+
+
+@lru_cache(maxsize=4096)  # to resolve a path takes 30 us, and a process has hundreds of frames
 def _inside(filename: str, root: Path) -> bool:
     path = Path(filename)
     if not path.is_absolute() or not path.resolve().is_relative_to(root):

@@ -47,7 +47,10 @@ class WorkerHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One process; `parked`, `dead` and `outbox` are those of its service's database."""
+    """One process; `parked`, `dead` and `outbox` are those of its service's database.
+
+    `at` is where in the project's code its workers are, see `places`.
+    """
 
     service: str
     mode: str
@@ -58,6 +61,7 @@ class Health:
     parked: int
     dead: int
     outbox: int
+    at: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As `/health` shows it: times in RFC 3339."""

@@ -51,6 +51,7 @@ def merge_health(answers: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
     }
     for name in ("parked", "dead", "outbox"):
         merged[name] = max(answer[name] for answer in found)
+    merged["at"] = [place for answer in found for place in answer["at"]]
     return merged
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..core.labels import label_of
 from ..errors import ConfigurationError
 from .compose import find_compose, read_compose
 from .finding import Check
@@ -34,7 +35,7 @@ def find_missing_in_compose(folder: Path, services: Ports) -> list[Check]:
     return [
         Check(
             file.name, "fail", f"runs nothing for {name} {mode}",
-            f"add a container whose name begins with {name}, with WORKER_MODE={mode}",
+            f"add a container whose name begins with {label_of(name)}, with WORKER_MODE={mode}",
         )
         for name, ports in services.items()
         for mode in ports

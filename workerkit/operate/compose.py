@@ -11,12 +11,16 @@ from typing import Any
 
 import yaml
 
+from ..core.labels import label_of
 from ..errors import ConfigurationError
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 """In the order in which docker compose looks for them."""
 
 MODES = ("api", "events", "cron", "all", "inline")
+
+ENDINGS = ("-service", "-event-worker", "-event-workers", "-cron-worker")
+"""What the templates' containers are called after their service's label."""
 
 _VARIABLE = re.compile(r"\$\{\w+(?::?-([^}]*))?[^}]*\}")
 
@@ -137,9 +141,17 @@ def _container(name: str, entry: Mapping[str, Any], services: Sequence[str]) -> 
 
 
 def _service(name: str, services: Sequence[str]) -> str | None:
-    """The longest of *services* that *name* begins with."""
-    fitting = [one for one in services if name == one or name.startswith((f"{one}-", f"{one}_"))]
-    return max(fitting, key=len, default=None)
+    """That of *services* whose container the templates call *name*, else the longest beginning.
+
+    So `orders-event-worker` is a worker of `orders`, and not of a service `orders_event`.
+    """
+    usual = [one for one in services if name.removeprefix(label_of(one)) in ENDINGS]
+    fitting = [one for one in services if _begins(name, one) or _begins(name, label_of(one))]
+    return max(usual or fitting, key=len, default=None)
+
+
+def _begins(name: str, service: str) -> bool:
+    return name == service or name.startswith((f"{service}-", f"{service}_"))
 
 
 def _mode(environment: Mapping[str, str], command: Sequence[str]) -> str | None:

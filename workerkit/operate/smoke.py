@@ -205,14 +205,14 @@ def _event(deployment: Deployment) -> Check:
         return Check(name, None, str(error))
     before = _field(ask(viewer, smoke.see.path), smoke.see.field)
     number = secrets.randbelow(900) + 100
-    number += number == before
+    number += _shows(before, number)
     sent = ask(sender, smoke.send.path, _filled(smoke.send.body, number))
     if not sent.fine:
         return Check(name, False, f"{sender.name} {smoke.send.path}: {sent.shown}")
     began = time.monotonic()
     while time.monotonic() - began < smoke.within:
         seen = ask(viewer, smoke.see.path)
-        if _field(seen, smoke.see.field) == number:
+        if _shows(_field(seen, smoke.see.field), number):
             took = time.monotonic() - began
             return Check(name, True, f"{number} sent to {sender.name}, seen at {viewer.name} "
                          f"after {took:.2f} s")  # fmt: skip
@@ -276,7 +276,14 @@ def _filled(body: Any, number: int) -> Any:
         return {name: _filled(value, number) for name, value in body.items()}
     if isinstance(body, list):
         return [_filled(value, number) for value in body]
-    return number if body == "{number}" else body
+    if body == "{number}":
+        return number
+    return body.replace("{number}", str(number)) if isinstance(body, str) else body
+
+
+def _shows(value: Any, number: int) -> bool:
+    """Whether *value* is *number*, or a text with it."""
+    return value == number or (isinstance(value, str) and str(number) in value.split())
 
 
 def _field(answer: Answer, field: str) -> Any:

@@ -42,6 +42,7 @@ class WorkerStatus:
 class ProcessStatus:
     """One port that answered.
 
+    `at` is where in the project's code its workers were when it answered.
     `foreign` says what is there when it is no process of this project; then
     `service` is the one whose port it holds. `owner` is the listening
     process, empty when that cannot be seen.
@@ -57,6 +58,7 @@ class ProcessStatus:
     parked: int = 0
     dead: int = 0
     outbox: int = 0
+    at: tuple[str, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
     foreign: str = ""
 
@@ -177,6 +179,7 @@ def _process(
         parked=health.get("parked", 0),
         dead=health.get("dead", 0),
         outbox=health.get("outbox", 0),
+        at=tuple(health.get("at", ())),
         workers=tuple(_worker(each) for each in health["workers"] if isinstance(each, dict)),
     )
 

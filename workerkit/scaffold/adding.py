@@ -13,7 +13,7 @@ from .making import APART, FIRST_PORT
 from .merge import merge
 from .names import check_job, check_schedule, check_service, check_topic, module_of
 from .plan import Change, Plan, read
-from .project_files import answers_text, ports_in, with_mode, with_service
+from .project_files import answers_text, ports_in, with_mode, with_service, with_smoke
 from .templates import render, workers_of
 from .wiring import with_worker
 
@@ -71,11 +71,10 @@ def _plan_worker(
     known = workers_of(chosen)
     (worker,) = (each for each in workers_of(grown) if each not in known)
     wire = f"{chosen.name}/wire.py"
-    mode = worker.keyword
-    edited = {
-        wire: with_worker(_needed(folder, wire), worker, wire),
-        FILE: with_mode(_needed(folder, FILE), chosen.name, mode),
-    }
+    file = with_mode(_needed(folder, FILE), chosen.name, worker.keyword)
+    if worker.kind == "event":
+        file = with_smoke(file, chosen.name, grown.events[-1].topic)
+    edited = {wire: with_worker(_needed(folder, wire), worker, wire), FILE: file}
     services = tuple(grown if each.name == grown.name else each for each in before.services)
     return _plan(folder, before, before.model_copy(update={"services": services}), edited)
 

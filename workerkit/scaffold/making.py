@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.answers import ANSWERS, Answers, CronAnswers, EventAnswers, ServiceAnswers
+from ..config.project_file import FILE
 from ..errors import ConfigurationError, Unreachable
 from .names import check_project, check_schedule, check_service, check_topic, module_of
 from .plan import Change, Plan
-from .project_files import answers_text
+from .project_files import answers_text, with_smoke
 from .templates import newest_version, render
 
 FIRST_PORT, APART = 8001, 10
@@ -72,6 +73,9 @@ def plan_new(wish: Wish, parent: Path) -> Plan:
     if folder.is_symlink() or (folder.exists() and not _is_empty(folder)):
         raise ConfigurationError(f"{folder.name} is there already; nothing was written")
     files = {**render(answers), ANSWERS: answers_text(answers)}
+    for service in answers.services:
+        for each in service.events:
+            files[FILE] = with_smoke(files[FILE], service.name, each.topic)
     return Plan(folder, tuple(Change(path, None, files[path]) for path in sorted(files)))
 
 

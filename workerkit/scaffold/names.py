@@ -16,8 +16,17 @@ PROJECT_LIMIT, TOPIC_LIMIT = 64, 60
 SERVICE_LIMIT, MODULE_LIMIT = 20, 30
 """Characters of modules' names: longer ones break the lines of generated code."""
 
-OURS = frozenset({"deploy", "docs", "tests"})
-"""Folders that a project has beside its services."""
+RESERVED = {
+    "the project has a folder of that name": ("deploy", "docs", "tests"),
+    "deploy/k8s has a file of that name": (
+        "kustomization", "pubsub", "resiliency", "scaling", "statestore",
+    ),
+    "PostgreSQL has a database of that name": ("postgres", "template0", "template1"),
+    "the word means something in YAML": (
+        "false", "n", "no", "null", "off", "on", "true", "y", "yes",
+    ),
+}  # fmt: skip
+"""What no service can be called, by the reason."""
 
 
 def check_project(name: str) -> str:
@@ -47,8 +56,9 @@ def check_service(name: str) -> str:
         ConfigurationError: No module can be called so, or another one is already.
     """
     _check_module("service", name, SERVICE_LIMIT)
-    if name in OURS:
-        raise ConfigurationError(f"service {name!r}: the project has a folder of that name")
+    for reason, names in RESERVED.items():
+        if name in names:
+            raise ConfigurationError(f"service {name!r}: {reason}")
     if name in sys.stdlib_module_names:
         raise ConfigurationError(f"service {name!r}: a module of Python has that name")
     installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]

@@ -66,6 +66,22 @@ def with_mode(text: str, service: str, mode: str) -> str:
     return str(document.as_string())
 
 
+def with_smoke(text: str, service: str, topic: str) -> str:
+    """`workerkit.toml` with an event on *topic* to try a deployment with, unless it has one."""
+    file = parse_project(text)
+    if file.smoke is not None:
+        return text
+    smoke = (
+        "# What `workerkit deploy verify` sends, and where its number must show.\n"
+        "[smoke]\n"
+        f'send.to = "sidecar"\n'
+        f'send.path = "/v1.0/publish/{file.sidecar.pubsub}/{topic}"\n'
+        'send.body = { id = "smoke", note = "number {number}" }\n'
+        f'see = {{ at = "{service} api", path = "/entries/{topic}/smoke", field = "note" }}\n'
+    )
+    return f"{text.rstrip()}\n\n{smoke}"
+
+
 def _behind_services(lines: Sequence[str]) -> int:
     """Before which line one more service goes; a comment stays with the table below it."""
     headers = [n for n, line in enumerate(lines) if line.startswith("[")]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..config.answers import Answers, ServiceAnswers
+from ..core.labels import label_of
 from ..cron.job import CronJob, job_name
 from ..errors import ConfigurationError, StartStopError
 from .names import class_of
@@ -92,30 +93,11 @@ def workers_of(service: ServiceAnswers) -> list[WorkerClass]:
 
 def _parts(answers: Answers) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every template to render, with what it asks for."""
-    services = [
-        {
-            "name": service.name,
-            "port": service.port,
-            "modes": modes_of(service),
-            "cron": [job.name for job in service.cron],
-        }
-        for service in answers.services
-    ]
-    yield "project", {"name": answers.name, "services": services}
+    label = label_of(answers.name, room=len("-production"))
+    yield "project", _of_project(answers, label)
     for service in answers.services:
         name = service.name
-        workers = workers_of(service)
-        imports = sorted(workers, key=lambda worker: (worker.kind, worker.module))
-        yield (
-            "service",
-            {
-                "service": name,
-                "port": service.port,
-                "workers": [asdict(worker) for worker in imports],
-                "events": [worker.cls for worker in workers if worker.kind == "event"],
-                "cron": [worker.cls for worker in workers if worker.kind == "cron"],
-            },
-        )
+        yield "service", _of_service(service, label)
         for each in service.events:
             data = {"topic": each.topic, "module": each.module}
             yield "event-worker", {"service": name, "payload": class_of(each.module), **data}
@@ -124,6 +106,42 @@ def _parts(answers: Answers) -> Iterator[tuple[str, dict[str, Any]]]:
             spelled = job_name(type(cls, (CronJob,), {})()) != job.name
             data = {"job": job.name, "cls": cls, "schedule": job.schedule}
             yield "cron-job", {"service": name, "spelled": spelled, **data}
+
+
+def _of_project(answers: Answers, label: str) -> dict[str, Any]:
+    services = [
+        {
+            "name": service.name,
+            "label": label_of(service.name),
+            "port": service.port,
+            "modes": modes_of(service),
+            "topics": [each.topic for each in service.events],
+            "cron": [job.name for job in service.cron],
+        }
+        for service in answers.services
+    ]
+    return {
+        "name": answers.name,
+        "label": label,
+        "services": services,
+        "workers": any(workers_of(service) for service in answers.services),
+        "events": any(service.events for service in answers.services),
+    }
+
+
+def _of_service(service: ServiceAnswers, project: str) -> dict[str, Any]:
+    workers = workers_of(service)
+    imports = sorted(workers, key=lambda worker: (worker.kind, worker.module))
+    return {
+        "service": service.name,
+        "label": label_of(service.name),
+        "project": project,
+        "port": service.port,
+        "modes": modes_of(service),
+        "workers": [asdict(worker) for worker in imports],
+        "events": [worker.cls for worker in workers if worker.kind == "event"],
+        "cron": [worker.cls for worker in workers if worker.kind == "cron"],
+    }
 
 
 def _rendered(template: Path, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Does what the official image does with POSTGRES_USER, POSTGRES_PASSWORD and initdb.d.
+# Does what the official image does with POSTGRES_DB, _USER, _PASSWORD and initdb.d.
 set -eu
 data=/var/lib/postgresql/data
 if [ ! -e $data/PG_VERSION ]; then
@@ -9,9 +9,10 @@ if [ ! -e $data/PG_VERSION ]; then
     echo "host all all all scram-sha-256" >>$data/pg_hba.conf
     runuser -u postgres -- pg_ctl -D $data -w -o "-c listen_addresses=" start
     export PGPASSWORD=$POSTGRES_PASSWORD
-    runuser -u postgres -- createdb -h /var/run/postgresql -U "$POSTGRES_USER" "$POSTGRES_USER"
+    database=${POSTGRES_DB:-$POSTGRES_USER}
+    [ "$database" = postgres ] || runuser -u postgres -- createdb -h /var/run/postgresql -U "$POSTGRES_USER" "$database"
     for script in /docker-entrypoint-initdb.d/*.sql; do
-        runuser -u postgres -- psql -h /var/run/postgresql -U "$POSTGRES_USER" -v ON_ERROR_STOP=1 -f "$script"
+        runuser -u postgres -- psql -h /var/run/postgresql -U "$POSTGRES_USER" -d "$database" -v ON_ERROR_STOP=1 -f "$script"
     done
     runuser -u postgres -- pg_ctl -D $data -w stop
 fi

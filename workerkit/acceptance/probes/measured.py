@@ -13,7 +13,6 @@ from ...loadtest.units import shown
 from ...loadtest.usage import Usage
 from ...operate.checklist import Seen
 from ...operate.smoke import Verified
-from ...operate.verified import Occasion
 from ..evidence import Evidence
 
 Probe = Callable[[Evidence, Sequence[str]], Seen]
@@ -127,13 +126,18 @@ def event_passes(evidence: Evidence, services: Sequence[str]) -> Seen:
     return _verified(evidence, found, "workerkit deploy verify", only="an event from end to end")
 
 
-def verified(occasion: Occasion, command: str) -> Probe:
-    """The last deployment of that *occasion* passed."""
+def tried(evidence: Evidence, services: Sequence[str]) -> Seen:
+    """The last deployment passed."""
+    return _verified(evidence, evidence.verified("verify"), "workerkit deploy verify")
 
-    def probe(evidence: Evidence, services: Sequence[str]) -> Seen:
-        return _verified(evidence, evidence.verified(occasion), command)
 
-    return probe
+def rehearsed(evidence: Evidence, services: Sequence[str]) -> Seen:
+    """The way back was gone, on the machine that has the containers."""
+    command = "workerkit deploy rollback"
+    found = evidence.verified("rollback")
+    if found is None and evidence.no_docker:
+        return Seen("unseen", evidence.no_docker, command)
+    return _verified(evidence, found, command)
 
 
 def watched(evidence: Evidence, services: Sequence[str]) -> Seen:

@@ -11,6 +11,7 @@ from typing import Literal
 from uuid import uuid4
 
 from ...core.clock import Clock, SystemClock
+from ...core.labels import label_of
 from ...errors import ConfigurationError, StorageError
 from ...events.transport import Broker, Delivery, Lag, Message
 from .callbacks import Callbacks
@@ -110,7 +111,7 @@ class DaprTransport:
             StorageError: The sidecar does not answer.
         """
         app_id = self.client.metadata().get("id")
-        if self.options.receive == "stream" and app_id != service:
+        if self.options.receive == "stream" and app_id not in (service, label_of(service)):
             log.warning(
                 "the sidecar's app-id is not the service's name: all who have it share the events",
                 extra={"app_id": app_id, "service": service},

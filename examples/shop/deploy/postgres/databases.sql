@@ -1,4 +1,4 @@
 -- Run once, when the volume is empty: a database for each service.
-CREATE DATABASE pricing;
-CREATE DATABASE catalog;
-CREATE DATABASE warehouse;
+CREATE DATABASE "pricing";
+CREATE DATABASE "catalog";
+CREATE DATABASE "warehouse";

@@ -1,0 +1,93 @@
+"""Does all that the checklist asks of the shop, on this machine, and writes what it says then.
+
+Run by `python3 noxfile.py -s checklist`, not by the tests: it takes an hour and a quarter, as a
+deployment is watched for an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.started import Started, environment, until
+from workerkit.operate.shop import STOCK, example_folder
+
+SHOP = example_folder()
+DOCUMENT = Path(__file__).parents[1] / "docs" / "checklist.md"
+CLI = (sys.executable, "-m", "workerkit")
+
+JOBS = ("price_sync", "cache_warmup", "expired_prices_cleanup", "old_events_cleanup", "stock_sync")
+SERVICES = ("pricing", "catalog", "warehouse")
+
+STEPS = (
+    *(("cron", "trigger", job, "--wait") for job in JOBS),
+    ("publish", STOCK, "--wait"),
+    ("deploy", "verify"),
+    ("chaos", "all"),
+    *(("loadtest", "api", service) for service in SERVICES),
+    ("loadtest", "events", STOCK),
+    ("loadtest", "compare", "pricing"),
+    ("loadtest", "soak", "pricing", "--for", "10m"),
+    ("evaluate", "warehouse"),
+)
+"""Commands that the checklist itself names for what is open."""
+
+HEAD = """\
+<!-- Written by `python3 noxfile.py -s checklist`, which runs on a copy of the shop what the list
+names, without Docker, and fails when anything stays open. -->
+"""
+
+
+def main() -> None:
+    """All steps, beside a deployment that is watched; ends with 1 when an item stays open."""
+    with tempfile.TemporaryDirectory() as place:
+        shop = Path(place) / "shop"
+        shutil.copytree(SHOP, shop, ignore=shutil.ignore_patterns(".workerkit", ".*_cache"))
+        with running(shop, "dev") as dev:
+            until(lambda: "ready after" in dev.said, 60)
+            with running(shop, "deploy", "verify", "--for", "1h") as watch:
+                for step in STEPS:
+                    run(shop, *CLI, *step)
+                run(shop, sys.executable, "-m", "pytest", "-q")
+                watch.process.wait(4000)
+                sys.stdout.write(watch.said)
+            run(shop, *CLI, "checklist", "--markdown")
+            said = subprocess.check_output((*CLI, "checklist", "--json"), cwd=shop)
+        found = (shop / "docs" / "progress" / "checklist.md").read_text()
+    DOCUMENT.write_text(f"{HEAD}{found}")
+    days = json.loads(said)["checklist"]["days"]
+    missing = [item["id"] for day in days for item in day["items"] if item["state"] == "open"]
+    sys.exit(f"open: {', '.join(missing)}" if missing else 0)
+
+
+@contextmanager
+def running(shop: Path, *words: str) -> Iterator[Started]:
+    """A command of ours that goes on meanwhile."""
+    log = shop.parent / f"{words[0]}.log"
+    started = Started(log, [*CLI, *words], shop, environment({}))
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.signal(signal.SIGINT)
+
+
+def run(shop: Path, *command: str) -> None:
+    """One step, which tells itself what came of it."""
+    began = time.monotonic()
+    code = subprocess.call(command, cwd=shop)
+    took = time.monotonic() - began
+    sys.stdout.write(f"{' '.join(command[1:])}: exit code {code} after {took:.0f} s\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
