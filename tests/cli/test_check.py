@@ -123,7 +123,7 @@ def test_processes_that_compose_and_prometheus_do_not_know_are_found(project):
     )  # fmt: skip
     assert wrong(project) == []
     (told,) = [c for c in project.call("check", "--json").json["checks"] if c["level"] == "warn"]
-    assert told["fact"] == "does not name billing api, and finds targets by http_sd_configs"
+    assert told["fact"] == "does not name order_items api, and finds targets by http_sd_configs"
     assert told["way_out"]
 
 
