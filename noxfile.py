@@ -5,7 +5,7 @@ tests   lint, types, and every test that this machine can run; says what it left
 wheel   build the wheel and try it in an environment that has never seen this folder
 bench   the benchmarks
 pictures  those in docs, of the page and of the terminal
-checklist  all that the checklist asks of the shop, an hour and a quarter, into docs/checklist.md
+checklist  all that the checklist asks of the shop, an hour and a half, into docs/checklist.md
 """
 
 from __future__ import annotations
