@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.shops import free_port, until
+from tests.ports import free_port
 from tests.unit.test_chaos_verdict import evidence
 from tests.unit.test_load_report import RUN
+from tests.waiting import until
 from workerkit.acceptance.checklist import checklist
 from workerkit.acceptance.drawing import draw
 from workerkit.chaos.catalogue import SCENARIOS

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.started import until
+from tests.waiting import until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 

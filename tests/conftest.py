@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,7 @@ from hypothesis import settings
 from tests.processes import Folder
 from tests.redis_process import RedisProcess
 from tests.servers import PostgreSQL
+from tests.started import Place
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -60,6 +62,21 @@ def redis_url(redis: RedisProcess) -> str:
 @pytest.fixture
 def folder(tmp_path) -> Iterator[Folder]:
     """A project whose processes are ended with the test."""
-    opened = Folder(tmp_path)
-    yield opened
-    opened.close()
+    with closing(Folder(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def folder_on_either(request, tmp_path) -> Iterator[Folder]:
+    """The same on the embedded broker, and on Redis."""
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
+    with closing(Folder(tmp_path, url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Place]:
+    """An empty folder, whose processes are ended with the test."""
+    (tmp_path / "project").mkdir()
+    with closing(Place(tmp_path / "project")) as opened:
+        yield opened

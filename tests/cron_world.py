@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
+from tests.clocks import SteppedClock
 from workerkit.core.hooks import Ran
 from workerkit.core.state import Member
 from workerkit.cron.job import CronJob
@@ -25,32 +26,6 @@ from workerkit.transports.memory import MemoryTransport
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LEASE = 30.0
-
-
-class SteppedClock:
-    """Wall and monotonic time that pass when told; the wall can jump alone."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now
-        self.uptime = 1000.0
-
-    def time(self) -> float:
-        return self.now.timestamp()
-
-    def monotonic(self) -> float:
-        return self.uptime
-
-    def wait(self, event: threading.Event, timeout: float) -> bool:
-        self.advance(timeout)
-        return event.is_set()
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-        self.uptime += seconds
-
-    def jump(self, seconds: float) -> None:
-        """Set the wall clock, as an administrator does."""
-        self.now += timedelta(seconds=seconds)
 
 
 class TurnCrew:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.redis_process import free_port
+from tests.ports import free_port
 from workerkit.app_port import AppPort
 from workerkit.core.worker import BaseWorker
 from workerkit.events.transport import Broker, Delivery

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.shops import free_port
+from tests.ports import free_port
 from workerkit.cron.line import LATE
 
 FILES = Path(__file__).parents[1] / "examples" / "shop" / "deploy" / "monitoring"

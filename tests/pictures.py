@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.browser import Browser, chromium
-from tests.started import until
+from tests.waiting import until
 from workerkit.cli import show_top
 from workerkit.cli.opened import open_here
 from workerkit.cli.top_run import _jobs, _look

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import orjson
 import psycopg
 from redis import Redis
 
+from tests.waiting import until
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Broker, Message
 from workerkit.transports import open_transport
@@ -186,14 +187,6 @@ class Folder:
 def message(number: int) -> Message:
     event = Event("orders", {"id": number}, id=f"e{number}", source="web", time=time.time())
     return Message("orders", encode(event))
-
-
-def until(fact: Callable[[], object], timeout: float = 60.0) -> None:
-    """Wait for *fact*, not for a time."""
-    end = time.monotonic() + timeout
-    while not fact():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.02)
 
 
 def without_privileges() -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 
 class RedisProcess:
     """A `redis-server` of our own on a free port of loopback, with *options* such as `--maxmemory`.
@@ -62,10 +64,3 @@ class RedisProcess:
         if self.process is not None and self.process.poll() is None:
             self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,8 @@ from uuid import uuid4
 
 import orjson
 
+from tests.ports import free_port
+from tests.waiting import until
 from workerkit.cli.app import main
 from workerkit.config.settings import Environment, Mode
 from workerkit.events.envelope import Event, encode
@@ -166,16 +166,3 @@ def call(monkeypatch: Any, *arguments: str, stdin: str | None = None) -> Answer:
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else 1
     return Answer(code, out.getvalue(), err.getvalue())
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        return taken.getsockname()[1]
-
-
-def until(fact: Callable[[], object], timeout: float = 20.0) -> None:
-    """Wait for *fact*, not for a time."""
-    end = time.monotonic() + timeout
-    while not fact():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.01)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import orjson
 import psutil
+
+from tests.waiting import until
 
 SETTINGS = ("WORKER", "DATABASE_URL", "DAPR", "LOG_FORMAT", "NO_COLOR", "COLUMNS")
 
@@ -97,14 +97,6 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
 def environment(variables: dict[str, str]) -> dict[str, str]:
     ours = {name: text for name, text in os.environ.items() if not name.startswith(SETTINGS)}
     return {**ours, **variables}
-
-
-def until(fact: Callable[[], object], timeout: float = 60.0) -> None:
-    """Wait for *fact*, not for a time."""
-    end = time.monotonic() + timeout
-    while not fact():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.02)
 
 
 def ask(port: int, path: str = "/health") -> dict:

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.started import Started, environment, until
+from tests.started import Started, environment
+from tests.waiting import until
 from workerkit.operate.shop import STOCK, example_folder
 
 SHOP = example_folder()

@@ -148,13 +148,25 @@ class _Search:
     def _caused_by(self, consumer: str, event: Event) -> list[_Known]:
         """What *consumer* published because of *event*, by time."""
         source = consumer.partition("/")[0]
-        found = []
+        possible: dict[str, list[str]] = {}
         for topic, id in self._follow_ups(consumer, event):
-            if id in self.known:
-                found.append(self.known[id])
-            elif any(self._settled(other, source, [id]) for other in self.consumers.get(topic, ())):
-                found.append(_Known(Event(topic, None, id=id, source=source), None))
+            possible.setdefault(topic, []).append(id)
+        found = []
+        for topic, ids in possible.items():
+            found += [self.known[id] for id in ids if id in self.known]
+            found += self._forgotten(topic, source, [id for id in ids if id not in self.known])
         return sorted(found, key=lambda known: known.published or 0.0)
+
+    def _forgotten(self, topic: str, source: str, ids: Sequence[str]) -> list[_Known]:
+        """Those of *ids* that a consumer of *topic* has settled, though the topic has them not."""
+        settled: set[str] = set()
+        for consumer in self.consumers.get(topic, ()):
+            settled.update(self._settled(consumer, source, ids))
+        return [
+            _Known(Event(topic, None, id=id, source=source), None)
+            for id in ids
+            if known_by(id) in settled
+        ]
 
     def _follow_ups(self, consumer: str, event: Event) -> Iterator[tuple[str, str]]:
         return follow_up_ids(cause_of(consumer, event.source, event.id), self.topics)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,14 +18,24 @@ from statistics import median
 
 import psutil
 
-from tests.redis_process import free_port
+from tests.ports import free_port
 from workerkit.transports.dapr import DaprOptions, DaprTransport
 
-from .engine import ask, broker, project, row, say, stock, wait_until
+from .engine import (
+    EVENTS,
+    ask,
+    project,
+    publish_backlog,
+    row,
+    running,
+    say,
+    stock,
+    wait_until,
+)  # fmt: skip
 
 TOML = """[services.stock]
 wire = "stock_service:wire"
-ports = {{ events = {events} }}
+ports = {{ events = 0 }}
 [sidecar]
 port = {sidecar}
 grpc_port = 0
@@ -86,7 +94,7 @@ def receive(topic: str, events: int) -> Measured:
 def publish(events: int) -> Measured:
     """Publish through a sidecar that calls nobody, 1,000 events at a time."""
     batches = [[stock("stock", n + k) for k in range(1000)] for n in range(0, events, 1000)]
-    with project() as folder, running(folder, "sidecar") as (sidecar, port, _):
+    with project() as folder, sidecar_of(folder) as (sidecar, port):
         with closing(DaprTransport(DaprOptions(http_port=port))) as transport:
             transport.client.wait(20)
             before, began = time.process_time(), time.monotonic()
@@ -101,43 +109,24 @@ def publish(events: int) -> Measured:
 def started(topic: str, events: int) -> Iterator[tuple[Path, psutil.Process, psutil.Process]]:
     """A backlog on *topic*, a sidecar, and a worker that is called by it."""
     with project() as folder:
-        with closing(broker(folder)) as transport:
-            for start in range(0, events, 1000):
-                transport.publish([stock(topic, n) for n in range(start, start + 1000)])
+        publish_backlog(folder, events, topic)
+        app_port = free_port()
+        called = ("--app-id=stock", f"--app-port={app_port}")
         with (
-            running(folder, "sidecar", "--app-id=stock") as (sidecar, port, app_port),
-            running(folder, "run", "--mode=events", "--transport=dapr",
-                    DAPR_HTTP_PORT=str(port), APP_PORT=str(app_port)) as (worker, _, _),
+            sidecar_of(folder, *called) as (sidecar, port),
+            running(folder, *EVENTS, "--transport=dapr",
+                    DAPR_HTTP_PORT=str(port), APP_PORT=str(app_port)) as worker,
         ):  # fmt: skip
             yield folder, worker, sidecar
 
 
 @contextmanager
-def running(
-    folder: Path, *arguments: str, **variables: str
-) -> Iterator[tuple[psutil.Process, int, int]]:
-    """`workerkit ...` with free ports for the sidecar and for the app; it must end well."""
-    sidecar_port, app_port = free_port(), free_port()
-    name = arguments[0]
-    if name == "sidecar":
-        toml = TOML.format(events=0, sidecar=sidecar_port)
-        (folder / "workerkit.toml").write_text(toml)
-        arguments = (*arguments, f"--app-port={app_port}") if len(arguments) > 1 else arguments
-    log = folder / f"{name}.log"
-    with log.open("wb") as file:
-        process = psutil.Popen(
-            [sys.executable, "-m", "workerkit", *arguments], cwd=folder, stdout=file, stderr=file,
-            env={**os.environ, **variables},
-        )  # fmt: skip
-    try:
-        wait_until(lambda: "running on port" in log.read_text(), process)
-        yield process, sidecar_port, app_port
-        process.send_signal(signal.SIGTERM)
-        if process.wait(30):
-            sys.exit(log.read_text())
-    finally:
-        if process.is_running():
-            process.kill()
+def sidecar_of(folder: Path, *arguments: str) -> Iterator[tuple[psutil.Process, int]]:
+    """`workerkit sidecar ...` of the project, and its port."""
+    port = free_port()
+    (folder / "workerkit.toml").write_text(TOML.format(sidecar=port))
+    with running(folder, "sidecar", *arguments) as process:
+        yield process, port
 
 
 def cpu(process: psutil.Process) -> float:

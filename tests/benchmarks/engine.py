@@ -33,6 +33,8 @@ SERVICE = Path(__file__).with_name("stock_service.py")
 
 TOML = '[services.stock]\nwire = "stock_service:wire"\nports = { events = 0 }\n'
 
+EVENTS = ("run", "--mode=events")
+
 PRODUCTS = 500
 
 
@@ -84,7 +86,7 @@ def main() -> None:
 def by_engine(folder: Path, events: int) -> Drained:
     """Publish a backlog, start one worker, and time it from its first to its last commit."""
     publish_backlog(folder, events)
-    with worker(folder) as process:
+    with running(folder, *EVENTS) as process:
         wait_until(lambda: applied(folder) >= events, process)
         times = process.cpu_times()
         used, rss = times.user + times.system, process.memory_info().rss / 2**20
@@ -107,7 +109,7 @@ def at_pace(folder: Path, rate: int, seconds: int) -> tuple[float, float]:
     The first second is warm-up.
     """
     due: dict[int, float] = {}
-    with worker(folder) as process, closing(broker(folder)) as transport:
+    with running(folder, *EVENTS) as process, closing(broker(folder)) as transport:
         began = time.time() + 0.2
         for number in range(rate * (seconds + 1)):
             due[number] = began + number / rate
@@ -122,7 +124,7 @@ def at_pace(folder: Path, rate: int, seconds: int) -> tuple[float, float]:
 
 def idle_share(folder: Path, seconds: int) -> float:
     """CPU seconds a second of a worker that has nothing to do."""
-    with worker(folder) as process:
+    with running(folder, *EVENTS) as process:
         time.sleep(3)
         before = process.cpu_times()
         time.sleep(seconds)
@@ -155,12 +157,14 @@ def project() -> Iterator[Path]:
 
 
 @contextmanager
-def worker(folder: Path) -> Iterator[psutil.Process]:
-    """One `workerkit run` that is ready; it must end well."""
-    log = folder / "log"
-    command = [sys.executable, "-m", "workerkit", "run", "--mode=events"]
+def running(folder: Path, *arguments: str, **variables: str) -> Iterator[psutil.Process]:
+    """`workerkit ...` that is ready; it must end well."""
+    log = folder / f"{arguments[0]}.log"
     with log.open("wb") as file:
-        process = psutil.Popen(command, cwd=folder, stdout=file, stderr=file)
+        process = psutil.Popen(
+            [sys.executable, "-m", "workerkit", *arguments], cwd=folder, stdout=file, stderr=file,
+            env={**os.environ, **variables},
+        )  # fmt: skip
     try:
         wait_until(lambda: "running on port" in log.read_text(), process)
         yield process
@@ -172,11 +176,11 @@ def worker(folder: Path) -> Iterator[psutil.Process]:
             process.kill()
 
 
-def publish_backlog(folder: Path, events: int) -> None:
-    """*events* events on topic `stock`."""
+def publish_backlog(folder: Path, events: int, topic: str = "stock") -> None:
+    """*events* events on *topic*."""
     with closing(broker(folder)) as transport:
         for start in range(0, events, 1000):
-            transport.publish([stock("stock", n) for n in range(start, min(start + 1000, events))])
+            transport.publish([stock(topic, n) for n in range(start, min(start + 1000, events))])
 
 
 def broker(folder: Path) -> SqliteTransport:

@@ -27,9 +27,10 @@ from typing import Any
 import orjson
 import psutil
 
+from tests.ports import free_port
 from tests.redis_process import RedisProcess
-from tests.shops import free_port
-from tests.started import Place, until
+from tests.started import Place
+from tests.waiting import until
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Broker, Message
 from workerkit.transports import open_transport

@@ -119,9 +119,12 @@ def test_processes_that_compose_and_prometheus_do_not_know_are_found(project):
     )
     edit(
         project.project / "deploy/monitoring/prometheus.yml",
-        "    static_configs", "    http_sd_configs: []\n    static_configs",
+        "    static_configs", "    http_sd_configs: [{ url: x }]\n    static_configs",
     )  # fmt: skip
     assert wrong(project) == []
+    (told,) = [c for c in project.call("check", "--json").json["checks"] if c["level"] == "warn"]
+    assert told["fact"] == "does not name order_items api, and finds targets by http_sd_configs"
+    assert told["way_out"]
 
 
 def test_files_that_are_no_yaml_are_found(project):

@@ -114,10 +114,13 @@ def test_a_drawing_follows_the_code_and_leaves_what_people_wrote(shop):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("<!-- generated: other -->\n<!-- end -->\n", "no generated part 'other'"), (None, "cannot")],
+    ("text", "code", "said"),
+    [
+        ("<!-- generated: other -->\n<!-- end -->\n", 2, "no generated part 'other'"),
+        (None, 3, "cannot write"),
+    ],
 )
-def test_a_document_that_cannot_be_drawn_is_told(shop, text, said):
+def test_a_document_that_cannot_be_drawn_is_told(shop, text, code, said):
     (shop.path / "docs").mkdir()
     if text is None:
         (shop.path / "docs").rmdir()
@@ -125,4 +128,4 @@ def test_a_document_that_cannot_be_drawn_is_told(shop, text, said):
     else:
         (shop.path / "docs" / "ARCHITECTURE.md").write_text(text)
     answer = shop.call("architecture")
-    assert answer.code == 2 and said in answer.err
+    assert answer.code == code and said in answer.err

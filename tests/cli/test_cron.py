@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.shops import until
+from tests.waiting import until
 
 CODE = """
 import logging

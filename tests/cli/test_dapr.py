@@ -9,7 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.shops import TOML, free_port
+from tests.ports import free_port
+from tests.shops import TOML
 from tests.started import Place, ask
 from workerkit.errors import StorageError
 from workerkit.process import Process

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.shops import until
+from tests.waiting import until
 
 
 def counts(shop) -> dict[str, int]:

@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.shops import TOML, free_port
+from tests.ports import free_port
+from tests.shops import TOML
 from workerkit.operate import doctor, doctor_redis
 from workerkit.operate.doctor import check_data_folder, check_python, check_sqlite
 from workerkit.storage.database import VERSION

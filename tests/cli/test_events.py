@@ -6,7 +6,7 @@ from contextlib import closing
 
 import orjson
 
-from tests.shops import until
+from tests.waiting import until
 from workerkit.events.envelope import Event
 from workerkit.events.transport import Message
 from workerkit.operate import topics

@@ -7,9 +7,11 @@ from contextlib import closing
 
 import pytest
 
-from tests.shops import Shop, until
+from tests.shops import Shop
+from tests.waiting import until
 from workerkit.core.trace import of_run, trace_id
 from workerkit.events.envelope import Event
+from workerkit.storage.inspection import settlements
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -108,6 +110,26 @@ def test_an_event_is_found_when_its_topic_has_forgotten_it(shop, monkeypatch):
     assert [kept["id"] for kept in shop.kept("orders")] == ["b"]
     assert steps(shop, "a") == APPLIED
     assert "the topic has forgotten it" in shop.call("events", "trace", "a").out
+
+
+def test_a_follow_up_that_its_topic_has_forgotten_is_found_in_its_consumers_inbox(
+    shop, monkeypatch
+):
+    shop.write(code=TWO_WORKERS)
+    shop.publish("orders", event("a"))
+    settled(shop, 3)
+    before = steps(shop, "a")
+    monkeypatch.setattr("workerkit.transports.sqlite.KEPT", 1)
+    with closing(shop.broker()) as broker:
+        broker.tidy(["parcels"])
+    assert len(shop.kept("parcels")) == 1
+    asked = []
+    monkeypatch.setattr(
+        "workerkit.trail.settlements", lambda *about: asked.append(about) or settlements(*about)
+    )
+    assert sorted(steps(shop, "a")) == sorted(before)
+    events, consumers = 3, 2
+    assert len(asked) == events * (1 + consumers), "one question for all that may have followed"
 
 
 def test_a_run_of_a_job_is_where_its_events_begin(shop):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.load_server import serving
-from tests.shops import free_port
+from tests.ports import free_port
 
 SHORT = ("--rate", "200", "--duration", "500ms", "--warm-up", "0s", "--path", "/")
 

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.shops import until
+from tests.waiting import until
 from workerkit.cli.publish import with_seconds
 from workerkit.publisher import distance, near_miss, plan, publish
 

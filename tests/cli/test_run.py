@@ -6,15 +6,15 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.shops import free_port
-from tests.started import Place, ask, until
+from tests.ports import free_port
+from tests.started import Place, ask
+from tests.waiting import until
 
 EVENTS = """
 import time
@@ -46,21 +46,17 @@ def wire(settings):
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
+def place(place) -> Place:
     """Services `pricing` and `catalog` with events, `web` with an API."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    opened = Place(folder)
     toml = 'name = "test"\n'
     for name in ("pricing", "catalog", "web"):
         code = API if name == "web" else EVENTS.format(name=name)
-        opened.write(f"{name}/wire.py", code)
-        opened.write(f"{name}/__init__.py", "")
+        place.write(f"{name}/wire.py", code)
+        place.write(f"{name}/__init__.py", "")
         ports = f"{{ api = {free_port()}, events = {free_port()} }}"
         toml += f'[services.{name}]\nwire = "{name}.wire:wire"\nports = {ports}\n'
-    opened.write("workerkit.toml", toml)
-    yield opened
-    opened.close()
+    place.write("workerkit.toml", toml)
+    return place
 
 
 def ports(place: Place, mode: str) -> list[int]:

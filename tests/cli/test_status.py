@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import orjson
 import pytest
 
-from tests.shops import free_port, until
+from tests.ports import free_port
+from tests.waiting import until
 from workerkit.core.state import Member
 from workerkit.operate import status as asking
 from workerkit.state import open_state

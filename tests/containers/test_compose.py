@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from tests.engine import base_images, compose_command, docker, run
-from tests.started import until
+from tests.waiting import until
 from workerkit.operate.shop import example_folder
 
 pytestmark = pytest.mark.timeout(900)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from tests.cron_world import SteppedClock
+from tests.clocks import SteppedClock
 from workerkit.cron.ledger import Claim
 from workerkit.errors import LeaseLost, StorageError
 from workerkit.events.outbox import Outbox

@@ -18,6 +18,7 @@ from workerkit.state import open_state
 from workerkit.state.memory import MemoryState
 from workerkit.state.redis import RedisState
 from workerkit.state.sqlite import SqliteState
+from workerkit.testing import FakeClock
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
@@ -127,15 +128,6 @@ def test_a_lost_member_stays_for_a_while_and_is_past_its_time(state):
     assert (found.id, found.until < time.time()) == ("lost", True)
 
 
-class FakeClock:
-    """Only `time` is used."""
-
-    now = 1000.0
-
-    def time(self) -> float:
-        return self.now
-
-
 STEPS = st.lists(
     st.tuples(st.sampled_from(["acquire", "renew", "release", "wait"]), st.integers(0, 2),
               st.integers(1, 9)),
@@ -153,13 +145,13 @@ def test_there_is_never_a_second_holder_and_tokens_only_grow(kind, tmp_path, ste
     last, until, given, held = 0, 0.0, False, {}
     for name, who, seconds in steps:
         if name == "wait":
-            clock.now += seconds
+            clock.advance(seconds)
         elif name == "acquire":
             lease = state.acquire("x", str(who), seconds)
-            assert (lease is None) == (until > clock.now)
+            assert (lease is None) == (until > clock.time())
             if lease is not None:
                 assert lease.token == last + 1
-                last, until, given = lease.token, clock.now + seconds, False
+                last, until, given = lease.token, clock.time() + seconds, False
                 held[who] = lease
         elif who in held:
             ours = held[who].token == last and not given
@@ -169,7 +161,7 @@ def test_there_is_never_a_second_holder_and_tokens_only_grow(kind, tmp_path, ste
                 state.release(held[who])
             if ours:
                 given = name == "release"
-                until = 0.0 if given else clock.now + seconds
+                until = 0.0 if given else clock.time() + seconds
     state.close()
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.dapr_place import arrived
-from tests.started import until
+from tests.waiting import until
 from workerkit.events.envelope import Event, decode, encode
 from workerkit.events.transport import Message
 from workerkit.transports.redis_streams import RedisStreamsTransport

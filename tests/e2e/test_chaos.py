@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from xml.etree import ElementTree as Xml
 
@@ -12,7 +11,8 @@ import psycopg
 import pytest
 from redis import Redis
 
-from tests.started import Place, until
+from tests.started import Place
+from tests.waiting import until
 from workerkit.chaos.catalogue import SCENARIOS
 from workerkit.chaos.scenarios import PLAYS
 from workerkit.errors import ConfigurationError
@@ -167,11 +167,9 @@ SqlUnitOfWork.enter = by_id
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
-    opened = Place(tmp_path / "project")
-    opened.write("app.py", APP)
-    yield opened
-    opened.close()
+def place(place) -> Place:
+    place.write("app.py", APP)
+    return place
 
 
 def test_the_catalogue_is_what_can_be_played():

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes import Folder, Running, until
+from tests.processes import Folder, Running
 from tests.redis_process import RedisProcess
+from tests.waiting import until
 
 APP = """
 import os

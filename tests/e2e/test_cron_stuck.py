@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.started import Place, until
+from tests.started import Place
+from tests.waiting import until
 
 APP = """
 import time
@@ -45,12 +45,10 @@ ports = { cron = 0 }
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
-    opened = Place(tmp_path / "project")
-    opened.write("app.py", APP)
-    opened.write("workerkit.toml", TOML)
-    yield opened
-    opened.close()
+def place(place) -> Place:
+    place.write("app.py", APP)
+    place.write("workerkit.toml", TOML)
+    return place
 
 
 def ask(place: Place, query: str) -> list[tuple]:

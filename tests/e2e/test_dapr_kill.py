@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Folder, Running, until
-from tests.redis_process import free_port
+from tests.ports import free_port
+from tests.processes import Folder, Running
+from tests.waiting import until
 
 EVENTS = 5000
 KILLS = int(os.environ.get("DAPR_KILLS", "2"))

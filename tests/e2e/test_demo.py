@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import until
+from tests.waiting import until
 from workerkit.errors import CheckFailed, StartStopError
 from workerkit.operate import shop
 from workerkit.operate.demo import Demo

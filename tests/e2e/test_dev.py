@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.shops import free_port
-from tests.started import Place, Started, ask, until
+from tests.ports import free_port
+from tests.started import Place, Started, ask
+from tests.waiting import until
 from workerkit.sidecar import grpc_installed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal" / "app.py"

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from tests.processes import Folder, message, until
+from tests.processes import Folder, message
+from tests.waiting import until
 from workerkit.events.outbox import TIDY_PERIOD
 from workerkit.loadtest.statistics import Interval, slope
 from workerkit.transports.redis_streams import KEPT, RedisStreamsTransport

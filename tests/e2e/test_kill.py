@@ -10,12 +10,12 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from tests.processes import Folder, Running, message, until
+from tests.processes import Folder, Running, message
+from tests.waiting import until
 from workerkit.errors import StorageError
 from workerkit.events.transport import Broker, Message
 
@@ -96,13 +96,10 @@ def survive(folder: Folder, *, total: int, kills: int, workers: int, seed: int) 
     prove_exactly_once(folder, total)
 
 
-@pytest.fixture(params=["embedded", "redis"])
-def folder(request, tmp_path) -> Iterator[Folder]:
+@pytest.fixture
+def folder(folder_on_either) -> Folder:
     """A project on either broker."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
-    opened = Folder(tmp_path, url)
-    yield opened
-    opened.close()
+    return folder_on_either
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.test_kill import nothing_left, prove_exactly_once
-from tests.processes import Folder, Running, until
+from tests.processes import Folder, Running
+from tests.waiting import until
 
 long = pytest.mark.skipif(not os.environ.get("WORKERKIT_LONG"), reason="WORKERKIT_LONG is not set")
 
@@ -21,13 +21,10 @@ MARKED = 'open(f"begun-{os.getpid()}", "a").write(f"{order[\'id\']}\\n"); time.s
 """A handler that leaves a mark when it begins; {seconds} is how long it takes."""
 
 
-@pytest.fixture(params=["embedded", "redis"])
-def folder(request, tmp_path) -> Iterator[Folder]:
+@pytest.fixture
+def folder(folder_on_either) -> Folder:
     """A project on either broker."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
-    opened = Folder(tmp_path, url)
-    yield opened
-    opened.close()
+    return folder_on_either
 
 
 def begun(folder: Folder, running: Running) -> list[int]:

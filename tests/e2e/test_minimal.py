@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.transports.sqlite import SqliteTransport
@@ -39,13 +40,6 @@ def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def ledger(folder: Path) -> list[int]:
     with sqlite3.connect(folder / ".workerkit" / "app.db", timeout=10) as db:
         return [row[0] for row in db.execute("SELECT order_id FROM revenue ORDER BY order_id")]
-
-
-def until(fact, timeout: float = 60.0) -> None:
-    end = time.monotonic() + timeout
-    while not fact():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.02)
 
 
 def start(folder: Path) -> subprocess.Popen[str]:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from tests.documents import commands
-from tests.shops import free_port
+from tests.ports import free_port
 from tests.started import Place, ask, environment
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Browser, Tab, chromium
-from tests.shops import free_port
-from tests.started import Place, until
+from tests.browser import Tab, chromium
+from tests.ports import free_port
+from tests.started import Place
+from tests.waiting import until
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.transports.sqlite import SqliteTransport
@@ -113,13 +114,6 @@ def bakery(tmp_path_factory) -> Iterator[Bakery]:
     opened = Bakery(tmp_path_factory.mktemp("page") / "bakery")
     yield opened
     opened.dev.signal(signal.SIGTERM)
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    opened = Browser(tmp_path_factory.mktemp("chromium"))
-    yield opened
     opened.close()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.shops import CODE
-from tests.started import Place, until
+from tests.started import Place
+from tests.waiting import until
 
 TOML = """
 [services.shop]
@@ -21,12 +21,10 @@ ports = { events = 0 }
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
-    opened = Place(tmp_path / "project")
-    opened.write("app.py", CODE)
-    opened.write("workerkit.toml", TOML)
-    yield opened
-    opened.close()
+def place(place) -> Place:
+    place.write("app.py", CODE)
+    place.write("workerkit.toml", TOML)
+    return place
 
 
 class Page:

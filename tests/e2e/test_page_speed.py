@@ -13,9 +13,9 @@ from statistics import median
 
 import pytest
 
-from tests.browser import Browser, chromium
+from tests.browser import chromium
 from tests.shops import CODE
-from tests.started import until
+from tests.waiting import until
 from workerkit.config.settings import Environment
 from workerkit.dashboard import Access, Dashboard
 from workerkit.events.envelope import Event, encode
@@ -119,13 +119,6 @@ def crowded(tmp_path_factory) -> Iterator[Served]:
 def quiet(tmp_path_factory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("quiet"), BEGINNING, 1) as shown:
         yield shown
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    opened = Browser(tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.close()
 
 
 VIEWS = pytest.mark.parametrize(("view", "shows"), [("/", "Show all 200"), ("/events", "web")])

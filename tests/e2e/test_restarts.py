@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.test_kill import Publisher, nothing_left, prove_exactly_once
-from tests.processes import Folder, Running, until
+from tests.processes import Folder, Running
 from tests.redis_process import RedisProcess
 from tests.servers import PostgreSQL
+from tests.waiting import until
 
 long = pytest.mark.skipif(not os.environ.get("WORKERKIT_LONG"), reason="WORKERKIT_LONG is not set")
 

@@ -10,7 +10,8 @@ from urllib.request import urlopen
 import pytest
 
 from tests.e2e.test_kill import nothing_left, prove_exactly_once
-from tests.processes import Folder, Running, message, until
+from tests.processes import Folder, Running, message
+from tests.waiting import until
 
 SERVICE = 'Service("app", events=[OrderWorker()], migrate=migrate)'
 WITH_API = """Service("app", events=[OrderWorker()], migrate=migrate, api=api)

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.shops import free_port
-from tests.started import Place, until
+from tests.ports import free_port
+from tests.started import Place
+from tests.waiting import until
 
 HANGS = """
         import time

@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import orjson
 import pytest
 
-from tests.processes import until
+from tests.waiting import until
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message
 from workerkit.operate.shop import example_folder

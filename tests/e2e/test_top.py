@@ -12,11 +12,11 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
 
 import pytest
 
-from tests.started import Place, environment, until
+from tests.started import Place, environment
+from tests.waiting import until
 
 APP = """
 from workerkit import CronJob, EventWorker, Service
@@ -46,14 +46,12 @@ def wire(settings):
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
+def place(place) -> Place:
     """A project that runs, all of it in one process."""
-    opened = Place(tmp_path / "project")
-    opened.write("app.py", APP)
-    opened.write("workerkit.toml", '[services.app]\nwire = "app:wire"\nports = { events = 0 }\n')
-    opened.start("run", "app", "--mode=all", "--port=0").says("running on port")
-    yield opened
-    opened.close()
+    place.write("app.py", APP)
+    place.write("workerkit.toml", '[services.app]\nwire = "app:wire"\nports = { events = 0 }\n')
+    place.start("run", "app", "--mode=all", "--port=0").says("running on port")
+    return place
 
 
 class Terminal:

@@ -14,8 +14,8 @@ import yaml
 from tests.documents import commands
 from tests.monitoring import ALERTS, RULES
 from tests.monitoring import FILES as MONITORING
+from tests.ports import free_port
 from tests.promql import asked, exposed, not_there
-from tests.shops import free_port
 from tests.started import Place
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"

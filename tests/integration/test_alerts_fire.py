@@ -22,9 +22,10 @@ import pytest
 
 from tests import trap
 from tests.monitoring import ALERTS, FASTER, Monitoring, eventually
+from tests.ports import free_port
 from tests.redis_process import RedisProcess
-from tests.shops import free_port
-from tests.started import Place, Started, ask, until
+from tests.started import Place, Started, ask
+from tests.waiting import until
 from workerkit.operate.board import board
 
 UNUSUAL = ("redeliveries", "missed", 'outcome=~"failed', "ALERTS")

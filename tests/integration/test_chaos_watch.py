@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.started import until
+from tests.waiting import until
 from workerkit.chaos.watch import Watch
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from tests.started import until
+from tests.waiting import until
 from workerkit.core.child import ChildProcess
 from workerkit.core.supervisor import Supervisor
 

@@ -25,8 +25,9 @@ from uuid import uuid4
 import pytest
 
 from tests.dapr_sdk import AsyncSdk, SyncSdk
-from tests.shops import free_port
-from tests.started import Place, environment, until
+from tests.ports import free_port
+from tests.started import Place, environment
+from tests.waiting import until
 from workerkit.sidecar import PubSub, Sidecar
 from workerkit.transports.memory import MemoryTransport
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.ports import free_port
 from tests.promql import exposed, not_there
-from tests.shops import free_port
 from tests.started import Place
 from workerkit.cli.app import app
 from workerkit.operate.board import board

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.shops import free_port
-from tests.started import Place, until
+from tests.ports import free_port
+from tests.started import Place
+from tests.waiting import until
 from workerkit.core.parts import answers
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from tests.processes import until
+from tests.waiting import until
 from workerkit.errors import Reject, SessionMisuse
 from workerkit.events.envelope import Event
 from workerkit.events.outbox import Relay

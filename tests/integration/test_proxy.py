@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from tests.redis_process import free_port
+from tests.ports import free_port
 from workerkit.chaos.proxy import Proxy, Toxic
 
 

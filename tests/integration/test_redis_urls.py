@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_process import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_process import RedisProcess
 from workerkit.errors import StorageError
 from workerkit.events.transport import Message
 from workerkit.state.redis import RedisState

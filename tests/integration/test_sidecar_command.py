@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.shops import free_port
+from tests.ports import free_port
 from tests.sidecar_app import CalledApp
-from tests.started import Place, ask, until
+from tests.started import Place, ask
+from tests.waiting import until
 from workerkit.cli.sidecar import Request, open_sidecar
 from workerkit.config.settings import read_environment
 from workerkit.config.sidecar import read_sidecar_environment
@@ -46,13 +47,9 @@ scopes: [pricing]
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    opened = Place(folder)
-    opened.write("workerkit.toml", 'name = "shop"\ntransport = "sqlite"\n')
-    yield opened
-    opened.close()
+def place(place) -> Place:
+    place.write("workerkit.toml", 'name = "shop"\ntransport = "sqlite"\n')
+    return place
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-from workerkit.core.clock import SystemClock
 from workerkit.sidecar import MemoryStore, PubSub, RedisStore, Sidecar
 from workerkit.sidecar.refusal import Refusal
 from workerkit.sidecar.stores import FIRST_WRITE, LAST_WRITE, Change, Store
+from workerkit.testing import FakeClock
 from workerkit.transports.memory import MemoryTransport
 
 
@@ -86,18 +86,12 @@ def test_keys_and_etags_that_cannot_be_are_refused(store, change):
 
 
 def test_a_value_ends_with_its_time_to_live():
-    class Clock(SystemClock):
-        now = 0.0
-
-        def time(self) -> float:
-            return self.now
-
-    clock = Clock()
+    clock = FakeClock()
     store = MemoryStore("statestore", clock)
     store.change([Change("key", b"1", ttl=10)])
-    clock.now = 9.9
+    clock.advance(9)
     assert value(store) == b"1"
-    clock.now = 10.0
+    clock.advance(1)
     assert value(store) is None
     store.change([Change("key", b"2")])
     assert etag(store) == "1"

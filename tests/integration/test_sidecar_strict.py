@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.shops import free_port
+from tests.ports import free_port
 from tests.sidecar_app import CalledApp
-from tests.started import until
+from tests.waiting import until
 from workerkit.core.clock import SystemClock
 from workerkit.events.envelope import Event, encode
 from workerkit.events.transport import Message

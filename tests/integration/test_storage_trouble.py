@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from tests.processes import Folder, until, without_privileges
+from tests.processes import Folder, without_privileges
+from tests.waiting import until
 from workerkit.core.backoff import Retry
 from workerkit.errors import StorageError
 from workerkit.events.envelope import Event

@@ -14,7 +14,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import text
 
-from tests.processes import Folder, Running, until
+from tests.processes import Folder, Running
+from tests.waiting import until
 from workerkit.core.clock import SystemClock
 from workerkit.errors import ConfigurationError, LeaseLost, StorageError
 from workerkit.events.envelope import Event
@@ -194,13 +195,10 @@ def begun_by(folder: Folder, running: Running) -> bool:
     return f" {running.process.pid}\n" in (folder.path / "begun").read_text()
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def folder(request, tmp_path) -> Iterator[Folder]:
+@pytest.fixture
+def folder(folder_on_either) -> Folder:
     """A project on either broker and state."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
-    opened = Folder(tmp_path, url)
-    yield opened
-    opened.close()
+    return folder_on_either
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.shops import Shop, until
+from tests.shops import Shop
+from tests.waiting import until
 from workerkit.events.envelope import Event
 
 VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from workerkit.errors import ConfigurationError
+from workerkit.errors import ConfigurationError, Unreachable
 from workerkit.operate.checklist import Checklist, Day, Item, State
 from workerkit.operate.progress import write_checklist, write_day
 from workerkit.operate.ticks import FILE, Tick, read_ticks, tick
@@ -80,9 +80,9 @@ def test_a_page_of_a_day_names_what_comes_next_and_is_never_written_over(tmp_pat
 def test_a_page_cannot_be_written_into_a_file(tmp_path):
     (tmp_path / "docs").write_text("")
     for write in (write_day, write_checklist):
-        with pytest.raises(ConfigurationError, match="cannot write"):
+        with pytest.raises(Unreachable, match="cannot write"):
             write(tmp_path, found())
-    with pytest.raises(ConfigurationError, match=r"cannot write docs/progress/ticks\.json"):
+    with pytest.raises(Unreachable, match=r"cannot write .*docs/progress/ticks\.json"):
         tick(tmp_path, "a", "Ana", ["a"])
 
 

@@ -10,6 +10,7 @@ import pytest
 import schedule
 from schedule import every
 
+from tests.clocks import SteppedClock
 from workerkit.cron import EPOCH, Expression
 from workerkit.cron.every import expression_of
 from workerkit.cron.timetable import Timetable
@@ -18,26 +19,9 @@ from workerkit.errors import ConfigurationError
 NOON = datetime(2026, 1, 14, 12, 0, 0, tzinfo=UTC)  # a Wednesday
 
 
-class SetClock:
-    """A wall clock that stands until it is set."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def time(self) -> float:
-        return self.now.timestamp()
-
-    def monotonic(self) -> float:
-        return self.now.timestamp()
-
-    def wait(self, event: threading.Event, timeout: float) -> bool:
-        self.now += timedelta(seconds=timeout)
-        return event.is_set()
-
-
 @pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
+def clock() -> SteppedClock:
+    return SteppedClock(NOON)
 
 
 @pytest.fixture
@@ -63,7 +47,7 @@ def add(timetable, ran):
     return add
 
 
-def pass_time(timetable: Timetable, clock: SetClock, seconds: float) -> None:
+def pass_time(timetable: Timetable, clock: SteppedClock, seconds: float) -> None:
     """Wait as the worker does, until *seconds* have passed."""
     end = clock.now + timedelta(seconds=seconds)
     while (idle := timetable.idle_seconds) is not None:
@@ -71,7 +55,7 @@ def pass_time(timetable: Timetable, clock: SetClock, seconds: float) -> None:
             break
         clock.wait(threading.Event(), idle)
         timetable.run_pending()
-    clock.now = end
+    clock.advance((end - clock.now).total_seconds())
 
 
 def test_jobs_run_at_their_ticks_in_order(timetable, clock, add, ran):
@@ -84,7 +68,7 @@ def test_jobs_run_at_their_ticks_in_order(timetable, clock, add, ran):
 
 def test_nothing_runs_before_its_time(timetable, clock, add, ran):
     add("job", "* * * * *")
-    clock.now += timedelta(seconds=59.999)
+    clock.advance(59.999)
     timetable.run_pending()
     assert ran == []
 
@@ -103,7 +87,7 @@ def test_a_job_that_raises_runs_again_and_holds_up_no_other(timetable, clock, ad
 def test_a_late_job_gets_every_tick_it_missed(timetable, clock, add, ran):
     add("job", "* * * * *")
     add("other", "30 2 12 * * *")
-    clock.now += timedelta(minutes=3, seconds=10)
+    clock.advance(190)
     while timetable.idle_seconds == 0.0:
         timetable.run_pending()
     assert ran == ["job 12:01:00", "job 12:02:00", "other 12:02:30", "job 12:03:00"]
@@ -115,7 +99,7 @@ def test_a_job_can_leave_out_ticks_it_missed(timetable, clock, ran):
         job.skip_to(NOON + timedelta(minutes=10))
 
     job = timetable.add("job", Expression.parse("@every 5m"), act)
-    clock.now += timedelta(minutes=11)
+    clock.advance(660)
     timetable.run_pending()
     assert ran == ["12:05:00"]
     assert job.next_run == NOON + timedelta(minutes=15)
@@ -124,7 +108,7 @@ def test_a_job_can_leave_out_ticks_it_missed(timetable, clock, ran):
 def test_a_clock_set_back_runs_no_tick_twice(timetable, clock, add, ran):
     add("job", "* * * * *")
     pass_time(timetable, clock, 60)
-    clock.now -= timedelta(hours=1)
+    clock.jump(-3600)
     timetable.run_pending()
     assert timetable.idle_seconds == 3660.0
     pass_time(timetable, clock, 3660)

@@ -61,10 +61,19 @@ BROKEN = {
     ),
     "a retry policy that is nowhere": (
         "resiliency.yaml", "retry: until-it-works", "retry: for-ever", "retries",
-        "no retry policy",
+        "no retry policy 'for-ever'. There is: until-it-works: a failed or unreachable app's",
     ),
     "no timeout": (
-        "resiliency.yaml", "          timeout: handler\n", "", "timeout", "no inbound timeout",
+        "resiliency.yaml", "          timeout: handler\n", "", "timeout",
+        "inbound has no timeout policy: ten unanswered",
+    ),
+    "a timeout that is nowhere": (
+        "resiliency.yaml", "timeout: handler", "timeout: handlers", "timeout",
+        "no timeout policy 'handlers'; did you mean 'handler'? There is: handler: ten unanswered",
+    ),
+    "a circuit breaker that is nowhere": (
+        "resiliency.yaml", "timeout: handler", "timeout: handler\n          circuitBreaker: cb",
+        "circuit breaker", "no circuitBreaker policy 'cb'. There is none: daprd panics on it",
     ),
     "a policy for another component": (
         "resiliency.yaml", "      pubsub:\n", "      messages:\n", "resiliency",
@@ -144,6 +153,16 @@ def test_what_is_no_yaml_is_said_with_its_line(folder):
     (folder / "pubsub.yaml").write_text("kind: Component\nspec: [\n")
     (check,) = check_dapr(folder)
     assert (check.level, "pubsub.yaml:3: no YAML" in check.fact) == ("fail", True)
+
+
+def test_a_policy_of_another_file_is_one_too(folder):
+    file = folder / "resiliency.yaml"
+    policies, targets = file.read_text().split("  targets:\n")
+    file.write_text(policies)
+    head = "kind: Resiliency\nmetadata: { name: more }\nspec:\n  targets:\n"
+    (folder / "targets.yaml").write_text(head + targets)
+    (check,) = check_dapr(folder)
+    assert (check.level, check.fact) == ("ok", "5 resources, no hazard")
 
 
 def test_an_empty_folder_is_told(tmp_path):

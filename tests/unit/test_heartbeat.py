@@ -6,25 +6,21 @@ from workerkit.core.heartbeat import LIVES, PERIOD, Heartbeat
 from workerkit.core.state import Member
 from workerkit.errors import StorageError
 from workerkit.state.memory import MemoryState
+from workerkit.testing import FakeClock
 
 MEMBER = Member("one", "shop", "events", "here", 1, 8002, 1.0)
 
 
-class FakeClock:
-    """Time that passes by waiting; *until* is when the waiting one is stopped."""
+class Clock(FakeClock):
+    """*until* is when whoever waits is stopped."""
 
     def __init__(self, until: float) -> None:
-        self.now, self.until = 0.0, until
-
-    def time(self) -> float:
-        return 1_000_000.0 + self.now
-
-    def monotonic(self) -> float:
-        return self.now
+        super().__init__()
+        self.until = until
 
     def wait(self, event, timeout: float) -> bool:
-        self.now += timeout
-        if self.now >= self.until:
+        super().wait(event, timeout)
+        if self.monotonic() >= self.until:
             event.set()
         return event.is_set()
 
@@ -53,7 +49,7 @@ class Noting(MemoryState):
 @pytest.fixture
 def beating():
     def run(seconds: float, silent: bool = False) -> Noting:
-        clock = FakeClock(seconds)
+        clock = Clock(seconds)
         state = Noting(clock)
         state.silent = silent
         Heartbeat(state, lambda: MEMBER, "shop/heartbeat", clock).work()

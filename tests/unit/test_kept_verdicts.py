@@ -10,7 +10,7 @@ from tests.unit.test_chaos_verdict import evidence
 from workerkit.chaos.kept import Kept, Verdicts
 from workerkit.chaos.verdict import judge
 from workerkit.core.source import digest, source_files, syntax_errors
-from workerkit.errors import StartStopError
+from workerkit.errors import Unreachable
 
 
 def kept(scenario: str = "kill-worker", at: float = 10.0) -> Kept:
@@ -37,7 +37,7 @@ def test_a_file_that_is_no_verdict_counts_as_none(tmp_path, text):
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "chaos").write_text("a file")
-    with pytest.raises(StartStopError, match=r"cannot write to .*chaos: "):
+    with pytest.raises(Unreachable, match=r"cannot write .*chaos/kill-worker-shop\.json: "):
         Verdicts(tmp_path).save(kept())
 
 

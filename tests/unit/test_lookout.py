@@ -29,7 +29,7 @@ from workerkit.lookout.waterfall import _attempt, shown
 from workerkit.operate import said
 from workerkit.operate.checklist import Checklist, Day
 from workerkit.operate.jobs import Job
-from workerkit.operate.said import SaidFile, SaidLine, said_about, said_between
+from workerkit.operate.said import SaidFile, SaidLine, Span, said_about, said_between
 from workerkit.operate.status import ProcessStatus, Status, WorkerStatus
 from workerkit.operate.top import Row, Scene
 from workerkit.operate.topics import Seen
@@ -162,7 +162,11 @@ def test_lines_are_kept_and_found_by_what_they_say_and_when(tmp_path, monkeypatc
     kept.close()
     data = tmp_path / "data"
     assert said_about(data, '"x"') == [SaidLine(100.0, "shop events", 'about "x"')]
-    assert [line.text for line in said_between(data, "shop ", 100.5, 200.0)] == ["later"]
+    spans = [Span("shop ", 100.5, 200.0), Span("shop ", 0.0, 101.0), Span("nobody", 0.0, 200.0)]
+    told = said_between(data, spans)
+    assert [[line.text for line in lines] for lines in told] == [
+        ["later"], ['about "x"', "later"], [],
+    ]  # fmt: skip
     assert said.recorded(data)
     assert not said.recorded(tmp_path)
 
@@ -224,7 +228,16 @@ def test_a_line_of_json_counts_from_when_it_was_written(tmp_path):
     kept.write("shop events", JSON)
     kept.write("shop events", '{"ts":"no time"}')
     kept.close()
-    assert [line.at for line in said_between(tmp_path, "shop", 99.0, 101.0)] == [100.0]
+    (found,) = said_between(tmp_path, [Span("shop", 99.0, 101.0)])
+    assert [line.at for line in found] == [100.0]
+
+
+def test_the_file_of_lines_is_read_once_for_all_spans(tmp_path, monkeypatch):
+    reads = []
+    monkeypatch.setattr(said, "_lines", lambda data: reads.append(data) or iter(()))
+    spans = [Span("shop", float(n), n + 1.0) for n in range(30)]
+    assert said_between(tmp_path, spans) == [[]] * 30
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize("line", ["", "{", "[1]", "plain words  a=b", '{"event": "else"}'])

@@ -127,6 +127,40 @@ def test_an_inbound_policy_is_the_components(read, retry, timeout, policy):
     assert found.pubsubs[0].policy == policy
 
 
+TARGET = """
+kind: Resiliency
+spec:
+  targets: { components: { pubsub: { inbound: { retry: %s, timeout: %s, circuitBreaker: %s } } } }
+"""
+
+
+def test_a_policy_of_another_file_is_the_components_too(read):
+    component = PUBSUB.format(name="pubsub", type="pubsub.in-memory", timeout=1)
+    policies = POLICY.format(retry="maxRetries: 3", timeout="2s").partition("  targets")[0]
+    found = read(component, TARGET % ("again", "soon", '""'), policies)
+    assert (found.pubsubs[0].policy, found.notes) == (Policy(3, 5.0, 1.0, 5.0, 2.0), [])
+
+
+def test_a_policy_that_is_nowhere_counts_as_none_and_is_told_with_its_place(read):
+    component = PUBSUB.format(name="pubsub", type="pubsub.in-memory", timeout=1)
+    policies = POLICY.format(retry="maxRetries: 3", timeout="2s").partition("  targets")[0]
+    found = read(component, policies, TARGET % ("agian", "later", "trip"))
+    assert found.pubsubs[0].policy == Policy(most=0, timeout=None)
+    assert found.pubsubs[0].wait(1) is None
+    assert [note.partition("2.yaml:")[2] for note in found.notes] == [
+        "4: pubsub: no retry 'agian'; did you mean 'again'? There is: again. "
+        "So a failed event is given up on at once",
+        "4: pubsub: no timeout 'later'. There is: soon. So the app may take for ever",
+        "4: pubsub: no circuitBreaker 'trip'. There is none. So daprd panics on it",
+    ]
+
+
+def test_a_circuit_breaker_is_told_to_be_left_out(read):
+    breakers = "kind: Resiliency\nspec: { policies: { circuitBreakers: { trip: {} } } }\n"
+    (note,) = read(breakers, TARGET % ('""', '""', "trip")).notes
+    assert note.endswith("1.yaml:4: pubsub: a circuitBreaker is not supported")
+
+
 def test_waits_grow_up_to_the_cap_and_end_with_the_retries():
     policy = Policy(most=4, first=0.5, factor=2.0, cap=1.5)
     assert [policy.wait(failures) for failures in range(1, 6)] == [0.5, 1.0, 1.5, 1.5, None]

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
+from tests.clocks import StillClock
 from workerkit.core import backoff
 from workerkit.core.supervisor import RESTART, Supervisor
 from workerkit.core.worker import BaseWorker
-
-
-class StillClock:
-    """A clock that stands until moved; whoever waits on it waits for the event alone."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(self, event: threading.Event, timeout: float) -> bool:
-        return event.wait()
 
 
 class Fake(BaseWorker):
@@ -51,7 +34,7 @@ class Fake(BaseWorker):
 
     def stop(self, timeout: float = 25.0) -> None:
         self.diary.append(f"stop {self.name} {timeout:g}")
-        self.clock.now += self.slow
+        self.clock.advance(self.slow)
         self.stopping.set()
         self.living = False
 
@@ -111,10 +94,10 @@ def test_a_start_that_fails_stops_what_was_started(workers, clock, diary):
 def test_a_dead_worker_is_started_again_when_its_wait_is_over(supervisor, workers, clock, diary):
     workers[1].living = False
     supervisor.check()
-    clock.now += RESTART.first - 0.01
+    clock.advance(RESTART.first - 0.01)
     supervisor.check()
     assert starts(diary, "b") == 1
-    clock.now += 0.02
+    clock.advance(0.02)
     supervisor.check()
     assert (starts(diary, "b"), workers[1].alive, supervisor.restarts) == (2, True, {"b": 1})
 
@@ -124,11 +107,11 @@ def test_the_wait_grows_to_its_cap_and_no_further(supervisor, workers, clock):
     for _ in range(12):
         workers[0].living = False
         supervisor.check()
-        before = clock.now
+        before = clock.monotonic()
         while not workers[0].alive:
-            clock.now += 0.1
+            clock.advance(0.1)
             supervisor.check()
-        waits.append(round(clock.now - before, 1))
+        waits.append(round(clock.monotonic() - before, 1))
     assert waits[:5] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2], abs=0.11)
     assert waits[-3:] == pytest.approx([RESTART.cap] * 3, abs=0.11)
 
@@ -137,12 +120,12 @@ def test_a_minute_of_life_forgives_what_came_before(supervisor, workers, clock):
     for _ in range(8):
         workers[0].living = False
         supervisor.check()
-        clock.now += RESTART.cap
+        clock.advance(RESTART.cap)
         supervisor.check()
-    clock.now += 61
+    clock.advance(61)
     workers[0].living = False
     supervisor.check()
-    clock.now += RESTART.first
+    clock.advance(RESTART.first)
     supervisor.check()
     assert workers[0].alive
 
@@ -153,12 +136,12 @@ def test_a_restart_that_fails_is_tried_again_and_disturbs_no_other(
     workers[0].refuses = True
     workers[0].living = workers[1].living = False
     supervisor.check()
-    clock.now += 1.0
+    clock.advance(1.0)
     supervisor.check()
     assert (workers[0].alive, workers[1].alive) == (False, True)
     workers[0].refuses = False
     supervisor.check()
-    clock.now += 1.0
+    clock.advance(1.0)
     supervisor.check()
     assert workers[0].alive
 
@@ -166,7 +149,7 @@ def test_a_restart_that_fails_is_tried_again_and_disturbs_no_other(
 def test_a_worker_that_was_told_to_stop_is_not_started_again(supervisor, workers, clock, diary):
     workers[0].stop()
     supervisor.check()
-    clock.now += 100
+    clock.advance(100)
     supervisor.check()
     assert starts(diary, "a") == 1
 

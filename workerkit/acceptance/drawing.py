@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ..config.settings import read_environment
+from ..core.put import put
 from ..errors import ConfigurationError, WorkerkitError
 from ..operate.architecture import DOCUMENT, renewed, stale
 from ..project import Project, Service
@@ -16,16 +17,12 @@ def draw(project: Project) -> Path:
     """Bring the generated parts of the document up to date; what people wrote stays.
 
     Raises:
-        ConfigurationError: A service cannot be put together, or the file cannot be written.
+        ConfigurationError: A service cannot be put together.
+        Unreachable: The file cannot be written.
     """
     path = project.folder / DOCUMENT
     text = renewed(_text(path), _services(project), project.file, project.folder)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {DOCUMENT}: {error.strerror}") from None
-    return path
+    return put(path, text)
 
 
 def draw_if_possible(folder: Path) -> str:

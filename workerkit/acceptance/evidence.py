@@ -42,16 +42,19 @@ class Evidence:
     @cached_property
     def services(self) -> dict[str, Service]:
         """Those that can be put together."""
-        found = {name: self._wired(name) for name in self.project.file.services}
-        return {name: service for name, service in found.items() if isinstance(service, Service)}
+        return {name: one for name, one in self._wired.items() if isinstance(one, Service)}
 
     @cached_property
     def broken(self) -> dict[str, str]:
         """Those that cannot, with what is wrong."""
-        found = {name: self._wired(name) for name in self.project.file.services}
-        return {name: wrong for name, wrong in found.items() if isinstance(wrong, str)}
+        return {name: wrong for name, wrong in self._wired.items() if isinstance(wrong, str)}
 
-    def _wired(self, name: str) -> Service | str:
+    @cached_property
+    def _wired(self) -> dict[str, Service | str]:
+        """The project's code runs once for each, also where it fails."""
+        return {name: self._wire(name) for name in self.project.file.services}
+
+    def _wire(self, name: str) -> Service | str:
         try:
             return self.project.service(name)
         except WorkerkitError as error:

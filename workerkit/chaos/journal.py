@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 
 import orjson
 
-from ..errors import StartStopError
+from ..core.put import put
 from .verdict import Verdict
 
 STATUS = {"pass": "completed", "fail": "failed", "not proven": "aborted"}
@@ -27,15 +27,11 @@ def write_journal(folder: Path, played: Sequence[Played], page: str) -> None:
     And *page*, as `report.html`.
 
     Raises:
-        StartStopError: The folder cannot be written.
+        Unreachable: One of them cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "journal.json").write_bytes(orjson.dumps(_journal(played)))
-        (folder / "report.html").write_text(page, encoding="utf-8")
-        Xml.ElementTree(_junit(played)).write(folder / "junit.xml", "utf-8", xml_declaration=True)
-    except OSError as error:
-        raise StartStopError(f"cannot write to {folder}: {error.strerror}") from None
+    put(folder / "journal.json", orjson.dumps(_journal(played)))
+    put(folder / "report.html", page)
+    put(folder / "junit.xml", Xml.tostring(_junit(played), "utf-8", xml_declaration=True))
 
 
 def _journal(played: Sequence[Played]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ..errors import StartStopError
+from ..core.put import put
 from .verdict import Verdict
 
 FOLDER = "chaos"
@@ -37,17 +37,10 @@ class Verdicts:
         """Keep it in place of what there was of its scenario on its service.
 
         Raises:
-            StartStopError: The folder cannot be written.
+            Unreachable: It cannot be written.
         """
         short = replace(kept, verdict=replace(kept.verdict, faults=(), course=()))
-        name = f"{kept.scenario}-{kept.service}"
-        whole = self.folder / f".{name}.part"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            whole.write_bytes(orjson.dumps(asdict(short)))
-            whole.replace(self.folder / f"{name}.json")
-        except OSError as error:
-            raise StartStopError(f"cannot write to {self.folder}: {error.strerror}") from None
+        put(self.folder / f"{kept.scenario}-{kept.service}.json", orjson.dumps(asdict(short)))
 
     def all(self) -> dict[tuple[str, str], Kept]:
         """By scenario and service; one that cannot be read counts as never played."""

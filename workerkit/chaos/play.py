@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import CheckFailed
 from .catalogue import Scenario
+from .evidence import of_events
 from .scenarios import Play
 from .stage import Stage
 from .verdict import Evidence, Verdict, judge
@@ -29,7 +30,7 @@ def play(scenario: Scenario, act: Play, stage: Stage) -> Verdict:
         except CheckFailed as error:
             stage.problems.append(str(error))
         drained = stage.drain()
-    return judge(stage.evidence(drained))
+    return judge(of_events(stage, drained))
 
 
 def _play_job(act: Play, stage: Stage) -> Evidence:
@@ -38,4 +39,4 @@ def _play_job(act: Play, stage: Stage) -> Evidence:
     except CheckFailed as error:
         stage.problems.append(str(error))
         evidence = None
-    return evidence or stage.evidence(drained=False)
+    return evidence or of_events(stage, drained=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 from .breaks import SLOW
+from .evidence import of_job
 from .proxy import Toxic
 from .stage import Stage
 from .verdict import Evidence
@@ -211,7 +212,7 @@ def kill_cron(stage: Stage) -> Evidence:
     done = stage.run_job(worker)
     stage.until("the job to complete", lambda: stage.state_of(done) != "running")
     stage.rig.drain(worker, DRAIN)
-    return stage.job_evidence(killed, done)
+    return of_job(stage, killed, done)
 
 
 def two_schedulers(stage: Stage) -> Evidence:
@@ -231,7 +232,7 @@ def two_schedulers(stage: Stage) -> Evidence:
     stage.until("the job to run where it woke up", lambda: stage.state_of(last) != "running")
     for worker in (frozen, other):
         stage.rig.drain(worker, DRAIN)
-    return stage.job_evidence(killed, done)
+    return of_job(stage, killed, done)
 
 
 def clock_jump(stage: Stage) -> Evidence:
@@ -250,7 +251,7 @@ def clock_jump(stage: Stage) -> Evidence:
         stage.set_clock(late + 3600.0)
         stage.until("a row for the tick that was jumped over", lambda: stage.is_over(late))
     stage.rig.drain(worker, DRAIN)
-    return stage.job_evidence()
+    return of_job(stage)
 
 
 FAULTS = (

@@ -8,27 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.put import put
 from ..errors import CheckFailed, StorageError
 from ..events.envelope import decode
 from ..events.transport import Broker
 from ..observability.trigger import ask_worker
 from ..storage.database import Database
-from ..storage.effects import (
-    Settled,
-    count_overdue,
-    count_settled,
-    list_effects,
-    name_of,
-    settled_events,
-)
+from ..storage.effects import count_overdue, count_settled, name_of, settled_events
 from ..storage.runs import SqlLedger
 from ..storage.store import SqlStore
 from .breaks import Break
 from .course import Sampler, Seen, now
 from .load import Load, Sender
 from .rig import Rig
-from .verdict import Attempt, Evidence, Fault, Key, Kind
-from .watch import Watch
+from .verdict import Fault
+from .watch import Answer, Watch
 
 PATIENCE = 60.0
 """Seconds to wait for a fact that must come."""
@@ -199,25 +193,6 @@ class Stage:
             time.sleep(0.1)
         return False
 
-    def evidence(self, drained: bool) -> Evidence:
-        """All that is known at the end."""
-        return Evidence(
-            attempts=self.load.attempts,
-            consumers=self.consumers,
-            settled=settled_events(self.database, self.load.run),
-            effects=self._effects_of(self.consumers),
-            faults=self.faults,
-            drained=drained,
-            announced=self._announced(),
-            wire_since=self.wire_since,
-            strict=self.strict,
-            flushed=frozenset(self.flushed),
-            problems=self.problems,
-            course=self._sampler.seen,
-            workers=[a for w in self.watches if w.path == READY for a in w.answers],
-            api=[a for w in self.watches if w.path != READY for a in w.answers],
-        )
-
     def flush(self) -> None:
         """Empty the broker, and remember what it still held."""
         for body in self.broker_break.flush(self.load.topic, self.service):
@@ -228,9 +203,7 @@ class Stage:
     def set_clock(self, moment: float) -> None:
         """Have the jobs' clock say *moment*, in epoch seconds, from now on."""
         assert self.clock_file is not None
-        new = self.clock_file.with_suffix(".new")
-        new.write_text(repr(moment - time.time()))
-        new.replace(self.clock_file)
+        put(self.clock_file, repr(moment - time.time()))
 
     def run_job(self, worker: str) -> float:
         """Have the first job run in the process *worker*; the tick that it runs for.
@@ -272,16 +245,27 @@ class Stage:
             raise CheckFailed(f"{self.jobs[0]} never runs again")
         return found
 
+    @property
+    def course(self) -> Sequence[Seen]:
+        """What was seen while the events were worked on."""
+        return self._sampler.seen
+
+    def answers_of_workers(self) -> list[Answer]:
+        """What they said when they were asked whether they are ready."""
+        return [answer for w in self.watches if w.path == READY for answer in w.answers]
+
+    def answers_of_api(self) -> list[Answer]:
+        """What its users got."""
+        return [answer for w in self.watches if w.path != READY for answer in w.answers]
+
     def noticed(self) -> bool:
         """Whether a worker was not running since the first fault began."""
         began = self.faults[0].began
-        answers = [a for w in self.watches if w.path == READY for a in w.answers]
-        return any(answer.at >= began and not answer.fine for answer in answers)
+        return any(each.at >= began and not each.fine for each in self.answers_of_workers())
 
     def api_errors(self) -> int:
         """Questions that the API did not answer well since it was started."""
-        answers = [a for w in self.watches if w.path != READY for a in w.answers]
-        return sum(not answer.fine for answer in answers)
+        return sum(not answer.fine for answer in self.answers_of_api())
 
     def has_outcome(self, ids: Collection[str]) -> bool:
         """Whether all of *ids* are settled."""
@@ -296,41 +280,6 @@ class Stage:
         """Events that the load has published in the last *seconds*."""
         since = time.time() - seconds
         return sum(attempt.at >= since for attempt in list(self.load.attempts.values()))
-
-    def job_evidence(self, killed: float | None = None, done: float | None = None) -> Evidence:
-        """The same for the first job, of which one tick was *killed* and another one *done*."""
-        job = self.jobs[0]
-        runs = [run for run in self.ledger.history(job, 10_000) if run.state != "skipped"]
-        kinds: dict[float | None, Kind] = {killed: "deadly", done: "normal"}
-        states = {"succeeded": "applied", "abandoned": "dead"}
-        return Evidence(
-            attempts={
-                str(run.tick): Attempt(
-                    str(run.tick), run.tick, run.started, kinds.get(run.tick, "normal")
-                )
-                for run in runs
-            },
-            consumers=[job],
-            settled=[
-                Settled(job, str(run.tick), states.get(run.state, run.state), run.ended)
-                for run in reversed(runs)
-            ],
-            effects=self._effects_of([job]),
-            faults=self.faults,
-            drained=True,
-            problems=self.problems,
-        )
-
-    def _effects_of(self, consumers: Sequence[str]) -> list[Key]:
-        return [key for key in list_effects(self.database, self.load.run) if key[0] in consumers]
-
-    def _announced(self) -> dict[Key, int]:
-        """How many different follow-ups each event has on the wire."""
-        ids: dict[Key, set[str]] = {}
-        for delivery in self.broker.read(self.load.run, "", 10_000_000):
-            event = decode(delivery.body, self.load.run, delivery.entry)
-            ids.setdefault((event.data["by"], event.data["of"]), set()).add(event.id)
-        return {key: len(found) for key, found in ids.items()}
 
     def _left(self) -> dict[str, int]:
         """What is not settled, parked, or not sent, where there is any."""

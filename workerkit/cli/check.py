@@ -23,12 +23,7 @@ def check(
 
     with opened() as project:
         findings = Findings(tuple(_look(project, service)))
-    if as_json:
-        show.json({"failed": findings.failed, "checks": findings.checks})
-    else:
-        for found in findings.checks:
-            show.finding(found.level, found.name, found.fact, found.way_out)
-    raise typer.Exit(5 if findings.failed else 0)
+    raise typer.Exit(show.findings(findings, as_json))
 
 
 def _look(project: Project, service: str | None) -> list[Check]:

@@ -32,8 +32,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Print the steps, with the names of this project. Example: workerkit deploy plan"""
+    from ..core.put import put_new  # noqa: PLC0415
     from ..operate import deploy  # noqa: PLC0415
-    from ..operate.progress import write  # noqa: PLC0415
     from . import show, show_deploy  # noqa: PLC0415
     from .opened import opened  # noqa: PLC0415
 
@@ -42,9 +42,7 @@ def plan(
         deploy.write_override(compose, project.data / deploy.OVERRIDE)
         sections = deploy.plan(compose, project.file, deploy.find_tool())
         if markdown:
-            write(
-                project.folder / deploy.DOCUMENT, deploy.written(sections, project.file.name), "x"
-            )
+            put_new(project.folder / deploy.DOCUMENT, deploy.written(sections, project.file.name))
             return show.note(f"written: {deploy.DOCUMENT}; fill in its fields")
     if as_json:
         return show.json(sections)

@@ -29,9 +29,4 @@ def doctor(
         findings = Findings(tuple(check_dapr(dapr)))
     else:
         findings = examine(open_here, read_environment().worker_host)
-    if as_json:
-        show.json({"failed": findings.failed, "checks": findings.checks})
-    else:
-        for check in findings.checks:
-            show.finding(check.level, check.name, check.fact, check.way_out)
-    raise typer.Exit(5 if findings.failed else 0)
+    raise typer.Exit(show.findings(findings, as_json))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import orjson
 from rich.cells import cell_len
@@ -17,6 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from ..operate.finding import Findings
 
 PATIENCE = 2.0
 """Seconds after which progress is shown."""
@@ -114,6 +117,16 @@ def diff(rows: Iterable[str]) -> None:
     console = _console(sys.stdout)
     for row in rows:
         console.print(Text(plain(row), style=_DIFF.get(row[:1], "")), soft_wrap=True)
+
+
+def findings(found: Findings, as_json: bool) -> int:
+    """All checks, as JSON if asked; the exit code that they make."""
+    if as_json:
+        json({"failed": found.failed, "checks": found.checks})
+    else:
+        for check in found.checks:
+            finding(check.level, check.name, check.fact, check.way_out)
+    return 5 if found.failed else 0
 
 
 def finding(level: str, name: str, fact: str, way_out: str, width: int = 24) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigurationError
-from .project_file import Port, first_problem
+from .problem import first_problem
+from .project_file import Port
 
 ANSWERS = ".workerkit-answers.toml"
 
@@ -65,4 +66,4 @@ def read_answers(folder: Path) -> Answers | None:
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
-        raise ConfigurationError(f"{ANSWERS}: {first_problem(error)}") from None
+        raise ConfigurationError(f"{ANSWERS}: {first_problem(error, got=True)}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,6 +75,24 @@ class Document:
     def place(self, value: Value | None = None) -> str:
         """File and line of *value*, else of the resource."""
         return f"{self.file}:{(value or self.top).line}"
+
+
+POLICIES = {"retry": "retries", "timeout": "timeouts", "circuitBreaker": "circuitBreakers"}
+"""What a target of a Resiliency may name, and where policies of that kind are."""
+
+
+def named_policies(documents: Iterable[Document], kind: str) -> dict[str, tuple[Document, Value]]:
+    """Policies of *kind*, a key of `POLICIES`, by name.
+
+    Those of all files are one set, of which the last of a name counts: a target
+    may name a policy of another file, as in daprd (pkg/resiliency, 1.18).
+    """
+    found: dict[str, tuple[Document, Value]] = {}
+    for document in documents:
+        policies = document.top.get("spec", "policies", POLICIES[kind])
+        if document.kind == "Resiliency" and policies is not None:
+            found |= {name: (document, value) for name, value in policies.fields().items()}
+    return found
 
 
 def yaml_installed() -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigurationError
+from .problem import first_problem
 
 FILE = "workerkit.toml"
 
@@ -171,7 +172,7 @@ def parse_project(text: str) -> ProjectFile:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{FILE}: {error}") from None
     except ValidationError as error:
-        raise ConfigurationError(f"{FILE}: {first_problem(error)}") from None
+        raise ConfigurationError(f"{FILE}: {first_problem(error, got=True)}") from None
 
 
 def single_file_project(folder: Path) -> ProjectFile | None:
@@ -188,15 +189,6 @@ def single_file_project(folder: Path) -> ProjectFile | None:
         raise ConfigurationError(f"{names} each define wire(); name the one to run in {FILE}")
     stem = found[0].stem
     return ProjectFile(name=folder.name, services={stem: ServiceEntry(wire=f"{stem}:wire")})
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one line."""
-    first: Any = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" + (
-        f", got {first['input']!r}" if first["type"] != "missing" else ""
-    )
 
 
 def _defines_wire(path: Path) -> bool:

@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..core.loading import unknown
 from ..errors import ConfigurationError
-from .project_file import Port, ProjectFile, first_problem
+from .problem import first_problem
+from .project_file import Port, ProjectFile
 
 Mode = Literal["api", "events", "cron", "all", "inline"]
 Transport = Literal["sqlite", "redis", "dapr"]
@@ -103,7 +104,7 @@ def read(kind: type[Read]) -> Read:
     try:
         return kind()
     except ValidationError as error:
-        name, _, rest = first_problem(error).partition(":")
+        name, _, rest = first_problem(error, got=True).partition(":")
         raise ConfigurationError(f"environment variable {name.upper()}:{rest}") from None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -23,14 +22,13 @@ from ..errors import WorkerkitError
 from ..observability.guard import Guard
 from .access import HEADERS, Access
 from .deeds import Outcome, Sent, do
+from .entrance import log_out_form, login, logout, refusal, refuse
 from .html import Html, tag
 from .masking import Masks
 from .model import Actions, Looks
 from .shell import PLACES, Frame, Said
 from .views import cron, events, letters, overview, progress, trials
 from .visit import Page, Part, Visit
-
-log = logging.getLogger("workerkit.dashboard")
 
 PERIOD = 1.0
 """Seconds between two looks of an open page."""
@@ -101,8 +99,8 @@ def dashboard_app(
     routes = [
         Route("/readyz", lambda request: Response(status_code=204)),
         Route("/static/{name}", _file),
-        Route("/login", _login(site), methods=["GET", "POST"]),
-        Route("/logout", _logout(site), methods=["POST"]),
+        Route("/login", login(access, frame), methods=["GET", "POST"]),
+        Route("/logout", logout(access, frame), methods=["POST"]),
         Route("/do/{action}", _act(site), methods=["POST"]),
         *(Route(f"/live{path}", _changes(site, view)) for path, view in VIEWS.items()),
         *(Route(path, _page(site, view)) for path, view in VIEWS.items()),
@@ -120,7 +118,7 @@ def _page(site: _Site, view: Callable[[Visit], Page]) -> Callable[[Request], Res
         visit = site.visit(request, session)
         page = site.show(view, visit)
         query = f"?{request.url.query}" if request.url.query else ""
-        leave = _leave(site, session) if site.access.login else None
+        leave = log_out_form(site.access, session) if site.access.login else None
         document = site.frame.document(
             page, request.url.path, _said(request), f"/live{request.url.path}{query}", leave
         )
@@ -169,83 +167,20 @@ def _changes(site: _Site, view: Callable[[Visit], Page]) -> Callable[[Request], 
 def _act(site: _Site) -> Callable[[Request], object]:
     async def answer(request: Request) -> Response:
         fields = parse_qs((await request.body()).decode("utf-8", "replace"), True)
-        refused = _refusal(site, request, fields.get("form", [""])[0])
-        if refused or site.actions is None:
-            return _refused(
-                site, refused or "This page may only look (--allow-actions lets it do)."
-            )
+        why = refusal(site.access, request, fields.get("form", [""])[0])
+        if why or site.actions is None:
+            only = "This page may only look (--allow-actions lets it do)."
+            return refuse(site.frame, why or only)
         came_from = _path_of(request.headers.get("referer", ""))
         sent = Sent({k: v[0] for k, v in fields.items()}, fields.get("id", []), came_from)
         outcome = await run_in_threadpool(
             do, request.path_params["action"], sent, site.actions, site.looks
         )
         if outcome is None:
-            return _refused(site, "There is no such action.", 404)
+            return refuse(site.frame, "There is no such action.", 404)
         return _told(outcome)
 
     return answer
-
-
-def _refusal(site: _Site, request: Request, form: str) -> str:
-    """Why a POST is not to be taken; empty when it is."""
-    if not site.access.same_origin(request):
-        return "The form came from another site. Behind a proxy, say where this page is: --url."
-    session = site.access.session(request)
-    if session is None:
-        return "The session is over. Load the page again."
-    if not site.access.own_form(session, form):
-        return "The form is none of this session. Load the page again."
-    return ""
-
-
-def _refused(site: _Site, why: str, status: int = 403) -> Response:
-    content = tag("div", tag("h1", "Refused"), tag("p", why), tag("a", "Overview", href="/"))
-    return HTMLResponse(site.frame.bare("Refused", content), status)
-
-
-def _login(site: _Site) -> Callable[[Request], object]:
-    async def answer(request: Request) -> Response:
-        wrong = False
-        if request.method == "POST":
-            if not site.access.same_origin(request):
-                return _refused(site, "The form came from another site.")
-            fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-            if site.access.right(fields.get("token", [""])[0]):
-                response = RedirectResponse("/", 303)
-                site.access.set_cookie(request, response, site.access.begin())
-                return response
-            wrong = True
-            log.warning("wrong dashboard token")
-            await asyncio.sleep(1.0)  # a guess costs a second
-        label = tag("label", "Token", for_="token")
-        box = tag("input", type="password", id="token", name="token", required=True,
-                  autocomplete="current-password", autofocus=True)  # fmt: skip
-        note = tag("p", "That is not the token.", class_="note bad", role="alert")
-        form = tag("form", label, box, tag("button", "Log in", type="submit", class_="primary"),
-                   method="post", action="/login", class_="login")  # fmt: skip
-        content = tag("div", tag("h1", site.frame.name), note if wrong else None, form)
-        return HTMLResponse(site.frame.bare("Log in", content), 401 if wrong else 200)
-
-    return answer
-
-
-def _logout(site: _Site) -> Callable[[Request], object]:
-    async def answer(request: Request) -> Response:
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-        refused = _refusal(site, request, fields.get("form", [""])[0])
-        if refused:
-            return _refused(site, refused)
-        response = RedirectResponse("/login", 303)
-        site.access.set_cookie(request, response, "")
-        return response
-
-    return answer
-
-
-def _leave(site: _Site, session: str) -> Html:
-    token = tag("input", type="hidden", name="form", value=site.access.form_token(session))
-    return tag("form", token, tag("button", "Log out", type="submit", class_="plain"),
-               method="post", action="/logout")  # fmt: skip
 
 
 _SAID = "workerkit_said"

@@ -141,12 +141,7 @@ def decode(body: bytes, topic: str, entry: str) -> Event:
     Raises:
         InvalidPayload: Not JSON, not an object, or an id that is no string.
     """
-    try:
-        envelope = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidPayload(f"the envelope is not JSON: {error}") from error
-    if not isinstance(envelope, dict):
-        raise InvalidPayload(f"the envelope is a {type(envelope).__name__}, must be an object")
+    envelope = _object(body)
     get = envelope.get
     event_id = get("id") or entry
     source = get("source") or ""
@@ -175,11 +170,16 @@ def with_data(body: bytes, data: Any) -> bytes:
     Raises:
         InvalidPayload: *body* is no JSON object.
     """
+    envelope = _object(body)
+    envelope.pop("data_base64", None)
+    return orjson.dumps({**envelope, "data": data}, option=orjson.OPT_SORT_KEYS)
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidPayload(f"the envelope is not JSON: {error}") from error
     if not isinstance(envelope, dict):
         raise InvalidPayload(f"the envelope is a {type(envelope).__name__}, must be an object")
-    envelope.pop("data_base64", None)
-    return orjson.dumps({**envelope, "data": data}, option=orjson.OPT_SORT_KEYS)
+    return envelope

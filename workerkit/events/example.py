@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from ..config.problem import first_problem
 from ..errors import ConfigurationError
 from .example_text import example_text
 
@@ -53,9 +54,7 @@ def example_payload(model: Any) -> Any:
         try:
             adapter.validate_python(example)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "payload"
-            refused = refused or f"{where}: {first['msg']}"
+            refused = refused or first_problem(error, "payload")
         else:
             return example
     raise ConfigurationError(f"no example of {name} can be made: it refuses {refused}")

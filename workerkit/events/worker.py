@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from ..config.problem import first_problem
 from ..core.backoff import Retry
 from ..core.trace import caused
 from ..errors import ConfigurationError, InvalidPayload
@@ -141,10 +142,8 @@ class PayloadReader:
         try:
             return self._validate(data)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "payload"
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise InvalidPayload(f"{where}: {first['msg']}{more}") from None
+            raise InvalidPayload(f"{first_problem(error, 'payload')}{more}") from None
         except RecursionError:
             raise InvalidPayload(TOO_DEEP) from None
 

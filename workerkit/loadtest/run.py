@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ..core.loading import unknown
+from ..core.put import put
 from ..errors import ConfigurationError
 from .compare import Difference
 from .generator import INTERRUPTED
@@ -91,17 +92,18 @@ class Runs:
         self.folder = data / FOLDER
 
     def save(self, run: Run) -> Run:
-        """Keep *run*; returns it under the name it got, which no other has."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Keep *run*; returns it under the name it got, which no other has.
+
+        Raises:
+            Unreachable: It cannot be written.
+        """
         number = 1
         name = run.id
         while (self.folder / f"{name}.json").exists():
             number += 1
             name = f"{run.id}-{number}"
         kept = replace(run, id=name)
-        whole = self.folder / f".{name}.part"
-        whole.write_bytes(orjson.dumps(asdict(kept)))
-        whole.rename(self.folder / f"{name}.json")
+        put(self.folder / f"{name}.json", orjson.dumps(asdict(kept)))
         return kept
 
     def all(self) -> list[Run]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ..acceptance.checklist import checklist
@@ -31,7 +31,7 @@ from ..events.item import known_by
 from ..events.worker import payload_type, worker_name
 from ..operate.jobs import Job, describe_jobs
 from ..operate.letters import Letter, find_letters, list_letters
-from ..operate.said import recorded, said_between
+from ..operate.said import Span, recorded, said_between
 from ..operate.status import Status, look
 from ..operate.topics import Seen
 from ..project import Project
@@ -39,6 +39,7 @@ from ..publisher import event_workers
 from ..storage.database import Database
 from ..storage.inspection import settlements as settlements_of
 from ..storage.inspection import table_version
+from ..storage.runs import SqlLedger
 from .bench import Bench
 from .feed import AT_MOST, Feed
 from .progress import Examiner
@@ -51,6 +52,9 @@ SHOWN = 100
 
 LETTERS = 200
 """Letters that a view shows."""
+
+LOGGED = 10
+"""Runs of a job whose log is shown."""
 
 AROUND = 0.1
 """Seconds around a run in which a line may be read that belongs to it."""
@@ -123,23 +127,18 @@ class Lookout:
     def jobs(self) -> Sequence[JobLine]:
         """Every job."""
         entries = self._entries()
-        return [self._job(job, entries) for job in self._described(entries, NEXT)]
+        ledgers = self.project.ledgers(entries)
+        return [_job(each, ledgers) for each in describe_jobs(entries, ledgers, time.time(), NEXT)]
 
     def past(self, job: str) -> Past:
         """One job, and what was said while it ran."""
         entries = {name: entry for name, entry in self._entries().items() if name == job}
         if not entries:
             raise ConfigurationError(unknown("job", job, sorted(self._entries())))
-        (described,) = self._described(entries, NEXT)
-        line = self._job(described, entries)
-        service = job.partition("/")[0]
-        said = {}
-        for run in line.runs[:10]:
-            if run.state != "skipped":
-                lines = said_between(self.project.data, f"{service} ", run.started - AROUND,
-                                     (run.ended or time.time()) + AROUND)  # fmt: skip
-                said[run.tick] = [Line(each.at, each.who, each.text) for each in lines]
-        return Past(line, said, recorded(self.project.data))
+        ledgers = self.project.ledgers(entries)
+        (described,) = describe_jobs(entries, ledgers, time.time(), NEXT)
+        line = _job(described, ledgers)
+        return Past(line, self._said(line), recorded(self.project.data))
 
     def letters(self, parked: bool) -> Letters:
         """The dead letters, or the parked events."""
@@ -174,7 +173,12 @@ class Lookout:
         return look(self.project.file, self.project.environment.worker_host, members)
 
     def _jobs(self) -> Sequence[Job]:
-        return self._described(self._entries(), 1)
+        """Every job; without what became of it when a database cannot be read."""
+        entries = self._entries()
+        try:
+            return describe_jobs(entries, self.project.ledgers(entries), time.time(), 1)
+        except StorageError:
+            return describe_jobs(entries, {}, time.time(), 1)
 
     def _entries(self) -> dict[str, Entry]:
         """The jobs of every service that could be wired."""
@@ -183,18 +187,19 @@ class Lookout:
             found.update(self.project.jobs(name))
         return found
 
-    def _described(self, entries: dict[str, Entry], count: int) -> Sequence[Job]:
-        try:
-            return describe_jobs(entries, self.project.ledgers(entries), time.time(), count)
-        except StorageError:
-            return describe_jobs(entries, {}, time.time(), count)
-
-    def _job(self, job: Job, entries: dict[str, Entry]) -> JobLine:
-        ledgers = self.project.ledgers([job.name])
-        runs = [run for ledger in ledgers.values() for run in ledger.history(job.name, SHOWN)]
-        times = tuple(datetime.fromisoformat(text).timestamp() for text in job.next)
-        return JobLine(job.name, job.schedule, job.words, job.zone, times, job.paused_by,
-                       tuple(runs))  # fmt: skip
+    def _said(self, job: JobLine) -> dict[float, list[Line]]:
+        """By tick, what the processes of *job*'s service said while its latest runs lasted."""
+        service = job.name.partition("/")[0]
+        runs = [run for run in job.runs[:LOGGED] if run.state != "skipped"]
+        spans = [
+            Span(f"{service} ", run.started - AROUND, (run.ended or time.time()) + AROUND)
+            for run in runs
+        ]
+        said = said_between(self.project.data, spans)
+        return {
+            run.tick: [Line(each.at, each.who, each.text) for each in lines]
+            for run, lines in zip(runs, said, strict=True)
+        }
 
     def _heard(self, topic: str) -> bool:
         return topic in self.wiring.topics
@@ -242,6 +247,13 @@ def _wiring(project: Project) -> Wiring:
         wired.append(name)
     told = [(name, worker_name(worker), worker.topic) for name, worker in workers]
     return Wiring(wired, told, warnings)
+
+
+def _job(job: Job, ledgers: Mapping[str, SqlLedger]) -> JobLine:
+    ledger = ledgers.get(job.name.partition("/")[0])
+    runs = ledger.history(job.name, SHOWN) if ledger else []
+    times = tuple(datetime.fromisoformat(text).timestamp() for text in job.next)
+    return JobLine(job.name, job.schedule, job.words, job.zone, times, job.paused_by, tuple(runs))
 
 
 def _letter(letter: Letter) -> LetterLine:

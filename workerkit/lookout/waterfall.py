@@ -14,7 +14,7 @@ from ..dashboard.model import EventLine, Line, Step, Story, Tone
 from ..dashboard.words import event_path, plural
 from ..events.envelope import cause_of, follow_up_ids
 from ..events.item import known_by
-from ..operate.said import SaidLine, recorded, said_about, said_between
+from ..operate.said import SaidLine, Span, recorded, said_about, said_between
 from ..operate.topics import Seen
 from ..project import Project
 from ..storage import dead_letters
@@ -169,14 +169,13 @@ def _log(data: Path, about: Sequence[SaidLine]) -> list[Line]:
 
     Left out is what names another event.
     """
-    found = {(line.at, line.who, line.text): line for line in about}
-    for line in about:
-        told = _attempt(line)
-        if told is not None:
-            for each in said_between(data, line.who, told.began - _AROUND, line.at):
-                if "event_id" not in _fields(each.text):
-                    found[each.at, each.who, each.text] = each
-    return [Line(at, who, shown(text)) for at, who, text in sorted(found)]
+    spans = [
+        Span(line.who, told.began - _AROUND, line.at) for line in about if (told := _attempt(line))
+    ]
+    around = {line for lines in said_between(data, spans) for line in lines}
+    others = {line for line in around if "event_id" not in _fields(line.text)}
+    every = sorted({*about, *others}, key=lambda line: (line.at, line.who, line.text))
+    return [Line(line.at, line.who, shown(line.text)) for line in every]
 
 
 def shown(text: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..core.labels import label_of
 from ..errors import ConfigurationError
-from .compose import find_compose, read_compose, read_yaml
+from .compose import find_compose, read_compose
 from .finding import Check
-
-PROMETHEUS = "deploy/monitoring/prometheus.yml"
+from .scraping import PROMETHEUS, read_targets
 
 TOGETHER = {"all": ("events", "cron"), "inline": ("api", "events", "cron")}
 """What a container does whose mode is of more than one kind."""
@@ -48,37 +46,26 @@ def find_missing_in_compose(folder: Path, services: Ports) -> list[Check]:
 def find_missing_in_monitoring(folder: Path, services: Ports) -> list[Check]:
     """Processes that Prometheus, when the project has a file for it, does not scrape.
 
-    One that finds its targets by itself is taken at its word.
+    Where it also finds targets by itself it may know them: then it is a warning.
     """
-    file = folder / PROMETHEUS
-    if not file.is_file():
+    if not (folder / PROMETHEUS).is_file():
         return []
+    name = PROMETHEUS.as_posix()
     try:
-        jobs = list(_members(read_yaml(file), "scrape_configs"))
+        targets = read_targets(folder / PROMETHEUS)
     except ConfigurationError as error:
-        return [Check(PROMETHEUS, "fail", str(error), "mend it, or remove it")]
-    if any(str(name).endswith("_sd_configs") for job in jobs for name in job):
-        return []
-    scraped = {
-        str(target).rpartition(":")[2]
-        for job in jobs
-        for group in _members(job, "static_configs")
-        for target in group.get("targets") or ()
-    }
-    return [
-        Check(
-            PROMETHEUS, "fail", f"scrapes nothing of {name} {mode}",
-            f"add a target with port {port}",
-        )
-        for name, ports in services.items()
+        return [Check(name, "fail", str(error), "mend it, or remove it")]
+    unnamed = [
+        (f"{service} {mode}", port)
+        for service, ports in services.items()
         for mode, port in ports.items()
-        if str(port) not in scraped
-    ]  # fmt: skip
-
-
-def _members(value: Any, name: str) -> Iterator[dict[Any, Any]]:
-    """The mappings in the list *name* of *value*; none of anything else."""
-    found = value.get(name) if isinstance(value, dict) else None
-    for each in found if isinstance(found, list) else ():
-        if isinstance(each, dict):
-            yield each
+        if port not in targets.ports
+    ]
+    if unnamed and targets.elsewhere:
+        fact = (f"does not name {', '.join(process for process, _ in unnamed)}, "
+                f"and finds targets by {', '.join(targets.elsewhere)}")  # fmt: skip
+        return [Check(name, "warn", fact, "look at a running Prometheus' page /targets")]
+    return [
+        Check(name, "fail", f"scrapes nothing of {process}", f"add a target with port {port}")
+        for process, port in unnamed
+    ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from ..config.project_file import ProjectFile
+from ..core.put import put
 from ..errors import ConfigurationError, StartStopError, Unreachable
 from .compose import NAMES, Compose, Container, find_compose, read_compose
 from .targets import Target, url
@@ -212,18 +213,14 @@ def write_override(compose: Compose, override: Path) -> None:
     """Write what has the APIs run inline; YAML, of which JSON is a part.
 
     Raises:
-        StartStopError: It cannot be written.
+        Unreachable: It cannot be written.
     """
     services = {}
     for api in _taking_in(compose):
         services[api.name] = {"environment": {"WORKER_MODE": "inline"}}
         if any("--mode" in word for word in api.command):
             services[api.name]["command"] = _inline(api.command)  # type: ignore[assignment]
-    try:
-        override.parent.mkdir(parents=True, exist_ok=True)
-        override.write_bytes(orjson.dumps({"services": services}, option=orjson.OPT_INDENT_2))
-    except OSError as error:
-        raise StartStopError(f"cannot write {override}: {error.strerror}") from None
+    put(override, orjson.dumps({"services": services}, option=orjson.OPT_INDENT_2))
 
 
 def carry_out(order: Order, folder: Path) -> None:

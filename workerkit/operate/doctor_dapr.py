@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config.dapr_files import Document, Value, read_documents
+from ..config.dapr_files import Document, Value, named_policies, read_documents
+from ..core.loading import unknown
 from ..errors import ConfigurationError
 from .finding import Check, Level
 
@@ -54,24 +55,47 @@ def _retries(found: Resources) -> Iterator[Check]:
                        "a retry with maxRetries -1 and a timeout")  # fmt: skip
             yield _finding("retries", "fail", component, None, f"no inbound retry: {lost}", way_out)
         for target in targets:
-            yield from _inbound(target, lost)
+            if target.inbound is not None:
+                yield from _retry(found, target.document, target.inbound, lost)
+                yield from _timeout(found, target.document, target.inbound)
+                yield from _circuit_breaker(found, target.document, target.inbound)
 
 
-def _inbound(target: _Target, lost: str) -> Iterator[Check]:
-    inbound, document = target.inbound, target.document
-    if inbound is None:
-        return
-    policy = document.top.get("spec", "policies", "retries", inbound.text("retry"))
-    if policy is None:
-        fact = f"inbound has no retry policy: {lost}"
+def _retry(found: Resources, document: Document, inbound: Value, lost: str) -> Iterator[Check]:
+    policies = named_policies(found.documents, "retry")
+    named = policies.get(inbound.text("retry"))
+    if named is None:
+        fact = f"{_none('retry', inbound, policies)}: {lost}"
         yield _finding("retries", "fail", document, inbound, fact, "name one with maxRetries -1")
-    elif policy.text("maxRetries") not in ("", "-1"):
+        return
+    document, policy = named
+    if policy.text("maxRetries") not in ("", "-1"):
         limit = policy.get("maxRetries")
         fact = f"after {policy.text('maxRetries')} retries {lost}"
         yield _finding("retries", "fail", document, limit, fact, "set maxRetries to -1")
-    if document.top.get("spec", "policies", "timeouts", inbound.text("timeout")) is None:
-        fact = "no inbound timeout: ten unanswered messages stall the component, all of its topics"
+
+
+def _timeout(found: Resources, document: Document, inbound: Value) -> Iterator[Check]:
+    policies = named_policies(found.documents, "timeout")
+    if inbound.text("timeout") not in policies:
+        stall = "ten unanswered messages stall the component, all of its topics"
+        fact = f"{_none('timeout', inbound, policies)}: {stall}"
         yield _finding("timeout", "fail", document, inbound, fact, "add a timeout, e.g. 60s")
+
+
+def _circuit_breaker(found: Resources, document: Document, inbound: Value) -> Iterator[Check]:
+    """Of a policy that is nowhere daprd takes the pointer as it is (pkg/resiliency, 1.18)."""
+    policies = named_policies(found.documents, "circuitBreaker")
+    if inbound.text("circuitBreaker") not in ("", *policies):
+        fact = f"{_none('circuitBreaker', inbound, policies)}: daprd panics on it"
+        yield _finding("circuit breaker", "fail", document, inbound, fact, "name one that there is")
+
+
+def _none(kind: str, inbound: Value, policies: Iterable[str]) -> str:
+    """That *inbound* has no policy of *kind*, or names one that is nowhere."""
+    name = inbound.text(kind)
+    missing = unknown(f"{kind} policy", name, policies).rstrip(".")
+    return missing if name else f"inbound has no {kind} policy"
 
 
 @dataclass(frozen=True, slots=True)

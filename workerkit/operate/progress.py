@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
 
-from ..errors import ConfigurationError
+from ..core.put import put, put_new
 from .checklist import Checklist, Item
 
 FOLDER = Path("docs/progress")
@@ -48,20 +47,21 @@ def write_checklist(folder: Path, found: Checklist) -> Path:
     """Write `checklist.md` anew.
 
     Raises:
-        ConfigurationError: It cannot be written.
+        Unreachable: It cannot be written.
     """
-    return write(folder / FOLDER / "checklist.md", found.markdown(), "w")
+    return put(folder / FOLDER / "checklist.md", found.markdown())
 
 
 def write_day(folder: Path, found: Checklist) -> Path:
     """Write the page of the day, named after it; the people of the project fill it in.
 
     Raises:
-        ConfigurationError: It is there already, or cannot be written.
+        ConfigurationError: It is there already.
+        Unreachable: It cannot be written.
     """
     day = time.strftime("%Y-%m-%d", time.localtime(found.at))
     text = _PAGE.format(day=day, table="\n".join(found.table()), next="\n".join(_next(found)))
-    return write(folder / FOLDER / f"{day}.md", text, "x")
+    return put_new(folder / FOLDER / f"{day}.md", text)
 
 
 def _next(found: Checklist) -> list[str]:
@@ -75,20 +75,3 @@ def _next(found: Checklist) -> list[str]:
 def _line(item: Item) -> str:
     way_out = f" (`{item.way_out}`)" if item.way_out else ""
     return f"- `{item.id}` {item.title}: {item.fact}{way_out}"
-
-
-def write(path: Path, text: str, mode: Literal["w", "x"]) -> Path:
-    """Write *path* anew, or with mode x only when there is none yet.
-
-    Raises:
-        ConfigurationError: It is there already, or cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigurationError(f"{path} is there already: edit it") from None
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
-    return path

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
+from operator import attrgetter
 from pathlib import Path
 
 import orjson
@@ -33,6 +35,18 @@ class SaidLine:
     at: float
     who: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Processes whose name begins with `start`, from `began` to `ended` in epoch seconds."""
+
+    start: str
+    began: float
+    ended: float
+
+
+_at = attrgetter("at")
 
 
 class SaidFile:
@@ -76,14 +90,20 @@ def recorded(data: Path) -> bool:
 def said_about(data: Path, text: str) -> list[SaidLine]:
     """The latest `MOST` lines that contain *text*, oldest first."""
     wanted = orjson.dumps(text)[1:-1]
-    return _read(line for line in _lines(data) if wanted in line)
+    return list(_read([line for line in _lines(data) if wanted in line][-MOST:]))
 
 
-def said_between(data: Path, start: str, began: float, ended: float) -> list[SaidLine]:
-    """Lines of processes whose name begins with *start*, from *began* to *ended*."""
-    found = _read(_lines(data), most=None)
-    those = [line for line in found if line.who.startswith(start) and began <= line.at <= ended]
-    return those[-MOST:]
+def said_between(data: Path, spans: Sequence[Span]) -> list[list[SaidLine]]:
+    """The latest `MOST` lines of each of *spans*, oldest first; the file is read once for all."""
+    starts = tuple({span.start for span in spans})
+    lines = sorted(_read(_lines(data), starts), key=_at) if spans else []
+    return [_within(lines, span) for span in spans]
+
+
+def _within(lines: Sequence[SaidLine], span: Span) -> list[SaidLine]:
+    first = bisect_left(lines, span.began, key=_at)
+    beyond = bisect_right(lines, span.ended, key=_at)
+    return [line for line in lines[first:beyond] if line.who.startswith(span.start)][-MOST:]
 
 
 def _lines(data: Path) -> Iterator[bytes]:
@@ -92,14 +112,13 @@ def _lines(data: Path) -> Iterator[bytes]:
             yield from file
 
 
-def _read(lines: Iterator[bytes], most: int | None = MOST) -> list[SaidLine]:
-    chosen = list(lines)
-    found = []
-    for line in chosen if most is None else chosen[-most:]:
+def _read(lines: Iterable[bytes], starts: tuple[str, ...] = ("",)) -> Iterator[SaidLine]:
+    """Those of processes whose name begins with one of *starts*."""
+    for line in lines:
         with suppress(orjson.JSONDecodeError, ValueError, TypeError):
             at, who, text = orjson.loads(line)
-            found.append(SaidLine(_own_time(text) or at, who, text))
-    return found
+            if who.startswith(starts):
+                yield SaidLine(_own_time(text) or at, who, text)
 
 
 def _own_time(text: str) -> float | None:

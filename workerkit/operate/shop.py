@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import shutil
 import socket
@@ -21,12 +20,14 @@ import psutil
 
 from ..config.inherited import environment_without_settings
 from ..config.project_file import FILE, ProjectFile, read_project
+from ..core.parts import answers
 from ..cron.ledger import Run
 from ..errors import CheckFailed, StartStopError, Unreachable
 from ..events.envelope import Event, decode
 from ..observability.server import free
 from ..observability.trigger import ask_worker
 from ..transports import open_transport
+from .targets import Answer, Target, ask, url
 
 STOCK, PRICE = "warehouse.stock.updated", "pricing.price.updated"
 
@@ -35,6 +36,9 @@ PATIENCE = 20.0
 
 LEASE = 2.0
 """Seconds after which a killed worker's events come back."""
+
+HEALTH = {"sidecar": "/v1.0/healthz"}
+"""What says that a process is ready, where it is not /readyz."""
 
 DEV = ("-m", "workerkit", "dev", "--no-reload")
 
@@ -112,7 +116,11 @@ class Shop:
                     f"the shop did not start: {', '.join(waiting)} not ready after "
                     f"{3 * PATIENCE:g} s; the log is {self.log}"
                 )
-            waiting = {name: port for name, port in waiting.items() if not _ready(name, port)}
+            waiting = {
+                name: port
+                for name, port in waiting.items()
+                if not answers("127.0.0.1", port, HEALTH.get(name, "/readyz"))
+            }
             time.sleep(0.05)
 
     def wait(self) -> None:
@@ -147,12 +155,11 @@ class Shop:
         Raises:
             CheckFailed: No answer, or one that is no success.
         """
-        status, text = _ask(self.ports[process], path, body)
-        if status not in (200, 204):
-            raise CheckFailed(
-                f"{process} answered {path} with {status or 'nothing'} {text[:200]!r}"
-            )
-        return orjson.loads(text) if text else None
+        answer = self._ask(process, path, body)
+        if not answer.fine:
+            told = answer.body[:200].decode(errors="replace")
+            raise CheckFailed(f"{process} answered {path} with {answer.shown} {told}".rstrip())
+        return orjson.loads(answer.body) if answer.body else None
 
     def send(self, data: dict[str, Any], event_id: str) -> None:
         """Publish a stock level through the sidecar, with an id of our own."""
@@ -202,9 +209,9 @@ class Shop:
 
     def outcomes(self) -> dict[str, int]:
         """How many events the worker process brought to each outcome; empty while it is away."""
-        status, text = _ask(self.ports["pricing events"], "/metrics")
+        answer = self._ask("pricing events", "/metrics")
         pattern = r'^worker_jobs_total\{[^}]*outcome="(\w+)"[^}]*\} ([0-9.]+)'
-        found = re.findall(pattern, text.decode(), re.M) if status == 200 else []
+        found = re.findall(pattern, answer.body.decode(), re.M) if answer.fine else []
         return {outcome: int(float(count)) for outcome, count in found}
 
     def held(self) -> bool:
@@ -241,6 +248,10 @@ class Shop:
                     process.wait(10)
                     return process.pid
         raise CheckFailed(f"no process of the shop listens on port {port}")
+
+    def _ask(self, process: str, path: str, body: Any = None) -> Answer:
+        target = Target(process, "", url("127.0.0.1", self.ports[process]))
+        return ask(target, path, body, timeout=10.0)
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -292,23 +303,3 @@ def _family(pid: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
-
-
-def _ready(name: str, port: int) -> bool:
-    path = "/v1.0/healthz" if name == "sidecar" else "/readyz"
-    return _ask(port, path)[0] in (200, 204)
-
-
-def _ask(port: int, path: str, body: Any = None) -> tuple[int, bytes]:
-    """Status and text; status 0 when nobody answers."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        try:
-            if body is None:
-                connection.request("GET", path)
-            else:
-                headers = {"content-type": "application/json"}
-                connection.request("POST", path, orjson.dumps(body), headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            return 0, str(error).encode()

@@ -71,7 +71,7 @@ class _Stay(HTTPRedirectHandler):
         return None
 
 
-def ask(target: Target, path: str, body: Any = None) -> Answer:
+def ask(target: Target, path: str, body: Any = None, timeout: float = TIMEOUT) -> Answer:
     """GET *path*, or POST *body* as JSON; past proxies, and without following redirects."""
     data = None if body is None else orjson.dumps(body)
     headers = {"content-type": "application/json"} if data else {}
@@ -79,7 +79,7 @@ def ask(target: Target, path: str, body: Any = None) -> Answer:
     opener = build_opener(ProxyHandler({}), _Stay())
     began = time.monotonic()
     try:
-        with opener.open(request, timeout=TIMEOUT) as answer:
+        with opener.open(request, timeout=timeout) as answer:
             content = answer.read(_LIMIT)
             return Answer(answer.status, content, time.monotonic() - began)
     except HTTPError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from ..core.put import put
 from ..errors import ConfigurationError
 
 FILE = Path("docs/progress/ticks.json")
@@ -44,7 +45,8 @@ def tick(folder: Path, item: str, by: str, personal: Sequence[str]) -> Tick:
     """Write down that *item*, one of those in *personal*, is done, says *by*; today.
 
     Raises:
-        ConfigurationError: A probe settles it, nobody is named, or the file cannot be written.
+        ConfigurationError: A probe settles it, or nobody is named.
+        Unreachable: The file cannot be written.
     """
     if item not in personal:
         raise ConfigurationError(
@@ -55,12 +57,5 @@ def tick(folder: Path, item: str, by: str, personal: Sequence[str]) -> Tick:
     ticked = Tick(item, by.strip(), time.strftime("%Y-%m-%d"))
     ticks = {**read_ticks(folder), item: ticked}
     told = [asdict(each) for _, each in sorted(ticks.items())]
-    path = folder / FILE
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = path.with_suffix(".part")
-        whole.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
-        whole.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {FILE}: {error.strerror}") from None
+    put(folder / FILE, orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
     return ticked

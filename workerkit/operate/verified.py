@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ..errors import StartStopError
+from ..core.put import put
 from .smoke import Check, Verified
 
 Occasion = Literal["verify", "watch", "rollback"]
@@ -21,16 +21,9 @@ def save(data: Path, occasion: Occasion, found: Verified) -> None:
     """Keep *found* in place of the last of its *occasion*.
 
     Raises:
-        StartStopError: The folder cannot be written.
+        Unreachable: It cannot be written.
     """
-    folder = data / FOLDER
-    whole = folder / f".{occasion}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        whole.write_bytes(orjson.dumps(asdict(found)))
-        whole.replace(folder / f"{occasion}.json")
-    except OSError as error:
-        raise StartStopError(f"cannot write to {folder}: {error.strerror}") from None
+    put(data / FOLDER / f"{occasion}.json", orjson.dumps(asdict(found)))
 
 
 def last(data: Path, occasion: Occasion) -> Verified | None:

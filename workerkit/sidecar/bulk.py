@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from ..config.problem import first_problem
 from ..errors import InvalidPayload
 from .envelopes import BINARY, CLOUD_EVENT, JSON, TEXT, media_type
 
@@ -68,9 +69,7 @@ def read_entries(body: bytes) -> list[Entry]:
     except orjson.JSONDecodeError as error:
         raise InvalidPayload(f"the bulk request is not JSON: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise InvalidPayload(f"the bulk request does not fit: {where}: {first['msg']}") from None
+        raise InvalidPayload(f"the bulk request does not fit: {first_problem(error)}") from None
     check_ids([entry.id for entry in entries])
     return entries
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ..config.problem import first_problem
 from ..errors import ConfigurationError
 
 _RULE = re.compile(r"""\s*event\.(\w+)\s*==\s*(?:"([^"]*)"|'([^']*)')\s*""")
@@ -113,9 +114,7 @@ def read_declared(body: bytes) -> list[Declared]:
     except orjson.JSONDecodeError as error:
         raise ConfigurationError(f"/dapr/subscribe answered no JSON: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"/dapr/subscribe: {where}: {first['msg']}") from None
+        raise ConfigurationError(f"/dapr/subscribe: {first_problem(error)}") from None
     for each in found:
         each.check()
     return found

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..config.problem import first_problem
 from .refusal import Refusal
 from .stores import Change, Found, States, Store, change_each, read_ttl
 
@@ -126,9 +127,7 @@ def _read(adapter: TypeAdapter[Asked], body: bytes) -> Asked:
     except orjson.JSONDecodeError as error:
         text = f"the request is not JSON: {error}"
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        text = f"the request does not fit: {where}: {first['msg']}"
+        text = f"the request does not fit: {first_problem(error)}"
     raise Refusal(400, "ERR_MALFORMED_REQUEST", text, "INVALID_ARGUMENT")
 
 

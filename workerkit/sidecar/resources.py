@@ -6,8 +6,7 @@ for it gets Dapr's own answer: that there is none of that name.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,14 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from ..config.dapr_files import Document, Value, read_documents
+from ..config.problem import first_problem
 from ..errors import ConfigurationError
 from ..events.transport import Transport
 from ..transports.memory import MemoryTransport
 from .declared import Declared
 from .pubsub import Policy, PubSub
+from .resiliency import read_policies
 from .stores import MemoryStore, RedisStore, Store
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 
 _CONNECTION = ("redisHost", "redisUsername", "redisPassword", "redisDB", "enableTLS")
 _PUBSUB = (*_CONNECTION, "concurrency", "processingTimeout")
@@ -65,8 +63,8 @@ def read_resources(folder: Path, app_id: str, app_ids: Collection[str], place: P
         ConfigurationError: No YAML, or a value that cannot be: with its file and line.
     """
     documents = [each for each in read_documents(folder) if _in_scope(each, app_ids)]
-    found = Resources()
-    policies = dict(_policies(documents, found))
+    policies, notes = read_policies(documents)
+    found = Resources(notes=notes)
     for document in documents:
         if document.kind == "Component":
             _add_component(document, found, app_id, place, policies.get(document.name))
@@ -150,56 +148,10 @@ def _subscription(document: Document) -> Declared:
         declared = Declared.model_validate({**fields, "scopes": _scopes(document)})
         declared.check()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{document.place(spec)}: {where}: {first['msg']}") from None
+        raise ConfigurationError(f"{document.place(spec)}: {first_problem(error)}") from None
     except ConfigurationError as error:
         raise ConfigurationError(f"{document.place(spec)}: {error}") from None
     return declared
-
-
-def _policies(documents: list[Document], found: Resources) -> Iterator[tuple[str, Policy]]:
-    """By component, what is to happen to events on their way in."""
-    for document in documents:
-        if document.kind != "Resiliency":
-            continue
-        targets = document.top.get("spec", "targets", "components")
-        for name, target in (targets.fields() if targets else {}).items():
-            inbound = target.get("inbound")
-            if inbound is not None:
-                yield name, _policy(document, inbound)
-                if inbound.get("circuitBreaker"):
-                    _note(found, document, f"{name}: a circuitBreaker is not supported", inbound)
-
-
-def _policy(document: Document, inbound: Value) -> Policy:
-    """Defaults as in Dapr's documentation of resiliency policies."""
-    timeout_name, retry_name = inbound.text("timeout"), inbound.text("retry")
-    timeout = document.top.get("spec", "policies", "timeouts", timeout_name)
-    bound = None if timeout is None else _seconds(document, timeout)
-    retry = document.top.get("spec", "policies", "retries", retry_name)
-    if retry is None:
-        return Policy(timeout=bound)
-    given = {name: _seconds(document, value) for name, value in retry.fields().items()
-             if name in ("duration", "maxInterval")}  # fmt: skip
-    text = retry.text("maxRetries") or "-1"
-    if not re.fullmatch("-?[0-9]+", text):
-        place = document.place(retry.get("maxRetries"))
-        raise ConfigurationError(f"{place}: maxRetries is {text!r}, must be a whole number")
-    most = None if int(text) < 0 else int(text)
-    if retry.text("policy") == "exponential":
-        return Policy(most, 0.5, 1.5, given.get("maxInterval", 60.0), bound)
-    wait = given.get("duration", 5.0)
-    return Policy(most, wait, 1.0, wait, bound)
-
-
-def _seconds(document: Document, value: Value) -> float:
-    """A duration as Go writes it, e.g. 1m30s."""
-    text = str(value.content)
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ConfigurationError(f"{document.place(value)}: {text!r} is no duration like 60s")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _scopes(document: Document) -> list[str]:
@@ -220,8 +172,8 @@ def _note_options(found: Resources, document: Document, known: tuple[str, ...]) 
         _note(found, document, f"component {document.name}: ignores {', '.join(others)}")
 
 
-def _note(found: Resources, document: Document, text: str, value: Value | None = None) -> None:
-    found.notes.append(f"{document.place(value)}: {text}")
+def _note(found: Resources, document: Document, text: str) -> None:
+    found.notes.append(f"{document.place()}: {text}")
 
 
 def _plain(value: Value) -> Any:

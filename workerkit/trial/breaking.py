@@ -70,7 +70,7 @@ def keep(place: Place, played: Played) -> None:
     """Have the project remember the verdict, in place of the scenario's last one.
 
     Raises:
-        StartStopError: Its data folder cannot be written.
+        Unreachable: It cannot be written.
     """
     code = place.project.code()
     kept = Kept(played.scenario, played.service, played.began, played.seconds, code, played.verdict)

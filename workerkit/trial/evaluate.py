@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from ..core.put import put
 from ..loadtest.evaluation import Evaluation, Volume, decide, nothing_to_separate
 from ..loadtest.generator import Load
 from ..project import Project
@@ -45,11 +46,13 @@ def evaluate(
 
 
 def write(project: Project, found: Evaluation) -> Path:
-    """Put *found* into the project's docs/evaluations; return the file."""
+    """Put *found* into the project's docs/evaluations; return the file.
+
+    Raises:
+        Unreachable: It cannot be written.
+    """
     file = project.folder / "docs" / "evaluations" / f"{found.service}.md"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(found.markdown(), encoding="utf-8")
-    return file
+    return put(file, found.markdown())
 
 
 def volume_of(project: Project, service: str) -> Volume:

@@ -18,6 +18,7 @@ from ...core.source import digest
 from ...errors import ConfigurationError
 from ...operate.checklist import Seen
 from ...operate.deploy import DOCUMENT as PLAN
+from ...operate.scraping import PROMETHEUS, read_targets
 from ...operate.smoke import METRICS
 from ..evidence import MONITORING, Evidence
 
@@ -133,17 +134,14 @@ def alerts_tested(evidence: Evidence, services: Sequence[str]) -> Seen:
 @_of_yaml
 def scraped(evidence: Evidence, services: Sequence[str]) -> Seen:
     """Prometheus' settings have the port of each process."""
-    settings = evidence.yaml(MONITORING / "prometheus.yml")
-    targets = " ".join(
-        str(target)
-        for job in settings["scrape_configs"]
-        for static in job.get("static_configs", ())
-        for target in static["targets"]
-    )
-    missing = [port for port in _ports(evidence, services) if not re.search(rf":{port}\b", targets)]
+    targets = read_targets(evidence.folder / PROMETHEUS)
+    missing = [port for port in _ports(evidence, services) if int(port) not in targets.ports]
+    if missing and targets.elsewhere:
+        fact = f"{PROMETHEUS} finds targets by {', '.join(targets.elsewhere)}"
+        return Seen("unseen", fact, f"find port {missing[0]} on Prometheus' page /targets")
     if missing:
-        fact = f"{MONITORING / 'prometheus.yml'} does not scrape port {missing[0]}"
-        return Seen("open", fact, f"edit {MONITORING / 'prometheus.yml'}")
+        fact = f"{PROMETHEUS} does not scrape port {missing[0]}"
+        return Seen("open", fact, f"edit {PROMETHEUS}")
     return Seen("done", f"ports {', '.join(_ports(evidence, services))}")
 
 
