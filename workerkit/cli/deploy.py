@@ -95,7 +95,7 @@ def rollback(
 def _verify(project: Project, place: Place, length: float | None, as_json: bool) -> int:
     from ..acceptance.verifying import verified, watched  # noqa: PLC0415
     from . import show, show_deploy  # noqa: PLC0415
-    from .opened import interruptible  # noqa: PLC0415
+    from .signals import interruptible  # noqa: PLC0415
 
     if length is None:
         found = verified(project, place, (lambda check: None) if as_json else show_deploy.check)

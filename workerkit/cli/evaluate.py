@@ -28,7 +28,8 @@ def evaluate(
     from ..loadtest.evaluation import Volume  # noqa: PLC0415
     from ..trial import evaluate, judge  # noqa: PLC0415
     from . import load, show_load  # noqa: PLC0415
-    from .opened import interruptible, opened  # noqa: PLC0415
+    from .opened import opened  # noqa: PLC0415
+    from .signals import interruptible  # noqa: PLC0415
 
     sent = load.load(rate, duration, "1s")
     given = None if events_rate is None else Volume(events_rate, "as --events-rate says")

@@ -29,7 +29,8 @@ def tail(
 ) -> None:
     """Show events as they are published. Example: workerkit events tail orders --from-start"""
     from ..operate.topics import tail as read  # noqa: PLC0415
-    from .opened import interruptible, opened  # noqa: PLC0415
+    from .opened import opened  # noqa: PLC0415
+    from .signals import interruptible  # noqa: PLC0415
 
     left = count
     with opened() as project, interruptible() as stop:

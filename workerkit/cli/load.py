@@ -16,7 +16,8 @@ from ..loadtest.units import seconds
 from ..project import Project
 from ..trial.telling import Telling
 from . import show, show_load
-from .opened import interruptible, opened, read_json
+from .opened import opened, read_json
+from .signals import interruptible
 
 P = ParamSpec("P")
 

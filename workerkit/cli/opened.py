@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,22 +48,6 @@ def job_ledger(name: str) -> Iterator[tuple[Entry, SqlLedger]]:
         service = entry.name.partition("/")[0]
         project.prepare(service)
         yield entry, project.ledger(service)
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one ends the process as usual."""
-    stop = threading.Event()
-
-    def take(number: int, frame: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, take)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def read_json(text: str) -> Any:

@@ -10,7 +10,8 @@ import orjson
 from ..publisher import Plan, Published, plan, publish
 from ..story import Stories, Told, marks, wait_for_stories
 from . import show
-from .opened import interruptible, opened, read_json
+from .opened import opened, read_json
+from .signals import interruptible
 
 
 @dataclass(frozen=True, slots=True)

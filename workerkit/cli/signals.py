@@ -1,4 +1,8 @@
-"""SIGINT and SIGTERM, for commands that run until told to end."""
+"""SIGINT and SIGTERM, for commands that run until told to end.
+
+A handler may interrupt a thread that holds an event's own lock, so it must not set one: it would
+wait for itself for ever. A SimpleQueue may be put to from anywhere, and a thread passes it on.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,29 @@ def ended_in_order() -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one ends the process as usual."""
+    stop = threading.Event()
+    taken: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def pass_on() -> None:
+        if taken.get():
+            stop.set()
+
+    def take(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        taken.put(True)
+
+    threading.Thread(target=pass_on, name="signals", daemon=True).start()
+    before = signal.signal(signal.SIGINT, take)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+        taken.put(False)
+
+
 class Signals:
     """The first SIGINT or SIGTERM asks for an end, the second makes it.
 
@@ -37,8 +64,6 @@ class Signals:
     def __init__(self) -> None:
         self.first = threading.Event()
         self.number = 0
-        # A handler may interrupt a thread that holds the event's own lock, so
-        # it must not set it; a SimpleQueue may be put to from anywhere.
         self._taken: queue.SimpleQueue[int] = queue.SimpleQueue()
         threading.Thread(target=self._pass_on, name="signals", daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):
