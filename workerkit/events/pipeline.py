@@ -10,14 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..core.clock import Clock
-from ..core.failure import describe, trace
-from ..core.hooks import Hook, Outcome, Settled, surrounding, tell
+from ..core.failure import describe
+from ..core.hooks import Hook, surrounding, tell
 from ..core.loop import EventLoop
 from ..core.trace import handled
-from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
+from ..errors import HandlerTimeout, StorageError
 from .item import Item
+from .outcomes import Outcomes
 from .result import Result
-from .store import ParkedEvent, RunAgain, Store, UnitOfWork
+from .store import RunAgain, Store, UnitOfWork
 from .suspects import Quarantine, Suspects
 from .transport import Message
 from .worker import EventContext, EventWorker
@@ -76,6 +77,7 @@ class Pipeline:
         self.loop = loop
         self.hooks = hooks
         self._surround = surrounding(hooks)
+        self.outcomes = Outcomes(service, name, worker, clock)
         self.suspects = Suspects(
             store, self.consumer, worker.retry.attempts, quarantine or Quarantine()
         )
@@ -160,12 +162,12 @@ class Pipeline:
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
             for item in items:
                 if item.expired(result.now):
-                    result.records.append(self._record(item, "expired", result))
+                    self.outcomes.passed(item, "expired", result)
                 elif item.identity in new:
                     new.discard(item.identity)
                     self._run_in_batch(item, uow, result, careful)
                 else:
-                    result.records.append(self._record(item, "duplicate", result))
+                    self.outcomes.passed(item, "duplicate", result)
             if result.messages:
                 uow.post(result.messages)
             uow.commit()
@@ -181,7 +183,7 @@ class Pipeline:
 
     def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result, careful: bool) -> None:
         if item.problem is not None:
-            self._park(item, item.problem, uow, result)
+            self.outcomes.failed(item, item.problem, uow, result)
             return
         if careful:
             uow.savepoint()
@@ -199,19 +201,19 @@ class Pipeline:
                 uow.undo()
             elif not uow.drop(mark):
                 raise
-            self._park(item, error, uow, result, self.clock.monotonic() - began)
+            self.outcomes.failed(item, error, uow, result, self.clock.monotonic() - began)
         else:
             if careful:
                 uow.keep()
-            self._keep(item, context, result, self.clock.monotonic() - began)
+            self.outcomes.applied(item, context, result, self.clock.monotonic() - began)
 
     def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
         if item.expired(result.now) and item.parked is None:
-            result.records.append(self._record(item, "expired", result))
+            self.outcomes.passed(item, "expired", result)
             return self._finish([item], None, result)
         if item.parked is None and self.store.settled(self.consumer, item.identity):
-            result.records.append(self._record(item, "duplicate", result))
+            self.outcomes.passed(item, "duplicate", result)
             return self._finish([item], None, result)
         with self.suspects.started(item) as problem:
             return self._settle_alone(item, problem, blame)
@@ -227,13 +229,13 @@ class Pipeline:
                 uow = self.store.begin()
                 result = Result(result.now)
                 self._enter_alone(item, uow)
-                self._park(item, problem, uow, result)
+                self.outcomes.failed(item, problem, uow, result)
                 uow.keep()
                 uow.commit()
         except AlreadySettledError:
             uow.rollback()
             result = Result(result.now)
-            result.records.append(self._record(item, "duplicate", result))
+            self.outcomes.passed(item, "duplicate", result)
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
@@ -262,7 +264,7 @@ class Pipeline:
             open_session()
             uow.flush()
             uow.keep()
-            self._keep(item, context, result, self.clock.monotonic() - began)
+            self.outcomes.applied(item, context, result, self.clock.monotonic() - began)
             if result.messages:
                 uow.post(result.messages)
             uow.commit()
@@ -313,61 +315,6 @@ class Pipeline:
 
     def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
         return EventContext(item.event, self.consumer, item.attempt, now, open_session)
-
-    def _keep(self, item: Item, context: EventContext, result: Result, duration: float) -> None:
-        if context.follow_ups:
-            result.messages.extend(context.follow_ups)
-        if context.actions:
-            result.actions.extend(context.actions)
-        result.records.append(self._record(item, "applied", result, duration, context.sent))
-
-    def _park(
-        self,
-        item: Item,
-        error: BaseException,
-        uow: UnitOfWork,
-        result: Result,
-        duration: float = 0.0,
-    ) -> None:
-        retry = self.worker.retry
-        dead = isinstance(error, Reject | InvalidPayload | WorkerKilled)
-        dead = dead or item.attempt >= retry.attempts
-        shown = describe(error)
-        event = ParkedEvent(
-            consumer=self.consumer,
-            source=item.identity[0],
-            id=item.identity[1],
-            topic=item.event.topic,
-            body=item.body,
-            attempts=item.attempt,
-            error=shown,
-            traceback=trace(error),
-            due=self.clock.time() + (0.0 if dead else retry.wait(item.attempt)),
-            dead=dead,
-            published=item.published,
-        )
-        uow.park(event)
-        if not dead:
-            result.due = min(result.due, event.due)
-        record = self._record(item, "dead" if dead else "parked", result, duration)
-        result.records.append(record._replace(error=type(error).__name__, message=shown))
-
-    def _record(
-        self,
-        item: Item,
-        outcome: Outcome,
-        result: Result,
-        duration: float = 0.0,
-        sent: Sequence[tuple[str, str]] = (),
-    ) -> Settled:
-        event = item.event
-        return Settled(
-            self.service, self.name, event.topic, event.id, outcome, item.attempt, duration,
-            max(0.0, result.now + duration - item.published),
-            deliveries=item.delivery.count if item.delivery else 1,
-            traceparent=event.traceparent, ended=self.clock.time(), follow_ups=tuple(sent),
-            batch=result.batch,
-        )  # fmt: skip
 
     def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> float:
         """What follows the commit; dying in here loses nothing. Seconds until the broker answered.
