@@ -6,22 +6,21 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..core.clock import Clock
 from ..core.failure import describe
-from ..core.hooks import Hook, surrounding, tell
+from ..core.hooks import Hook, tell
 from ..core.loop import EventLoop
-from ..core.trace import handled
-from ..errors import HandlerTimeout, StorageError
+from ..errors import StorageError
+from .handling import Handling
 from .item import Item
 from .outcomes import Outcomes
 from .result import Result
 from .store import RunAgain, Store, UnitOfWork
 from .suspects import Quarantine, Suspects
 from .transport import Message
-from .worker import EventContext, EventWorker
+from .worker import EventWorker
 
 log = logging.getLogger("workerkit.events")
 
@@ -35,9 +34,6 @@ QUICK = 0.005
 A slower handler's transaction begins when it first asks for the session, so
 that it locks nobody while it waits for something else.
 """
-
-
-_NOTHING = nullcontext()
 
 
 class AlreadySettledError(BaseException):
@@ -74,9 +70,8 @@ class Pipeline:
         self.store = store
         self.settle = settle
         self.clock = clock
-        self.loop = loop
         self.hooks = hooks
-        self._surround = surrounding(hooks)
+        self.handling = Handling(name, self.consumer, worker, clock, loop, hooks)
         self.outcomes = Outcomes(service, name, worker, clock)
         self.suspects = Suspects(
             store, self.consumer, worker.retry.attempts, quarantine or Quarantine()
@@ -188,10 +183,10 @@ class Pipeline:
         if careful:
             uow.savepoint()
         mark = uow.mark()
-        context = self._context(item, uow.session, result.now)
+        context = self.handling.context(item, uow.session, result.now)
         began = self.clock.monotonic()
         try:
-            self._handle(item, context)
+            self.handling.run(item, context)
             uow.flush()
         except ENGINE_SIGNALS:
             raise
@@ -255,12 +250,12 @@ class Pipeline:
                 entered = True
             return uow.session()
 
-        context = self._context(item, open_session, result.now)
+        context = self.handling.context(item, open_session, result.now)
         began = self.clock.monotonic()
         try:
             if self._begins_early:
                 open_session()
-            self._handle(item, context)
+            self.handling.run(item, context)
             open_session()
             uow.flush()
             uow.keep()
@@ -290,31 +285,6 @@ class Pipeline:
         if not fresh:
             raise AlreadySettledError
         uow.savepoint()
-
-    def _handle(self, item: Item, context: EventContext) -> None:
-        timeout = self.worker.timeout
-        began = self.clock.monotonic() if timeout is not None else 0.0
-        with self._within(item):
-            answer: Any = self.worker.handle(item.payload, context)
-            if answer is not None and inspect.isawaitable(answer):
-                answer = self.loop.run(answer, timeout)
-        if answer is not None:
-            log.warning(
-                "handler returned a value that is ignored",
-                extra={"worker": self.name, "type": type(answer).__name__},
-            )
-        if timeout is not None and self.clock.monotonic() - began > timeout:
-            raise HandlerTimeout(f"ran longer than {timeout:g} s")
-
-    def _within(self, item: Item) -> AbstractContextManager[None]:
-        if self._surround is None:
-            return _NOTHING
-        event = item.event
-        span = handled(event.traceparent, event.id, self.consumer, item.attempt)
-        return self._surround(span)
-
-    def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
-        return EventContext(item.event, self.consumer, item.attempt, now, open_session)
 
     def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> float:
         """What follows the commit; dying in here loses nothing. Seconds until the broker answered.
