@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..core.failure import describe
 from ..core.hooks import Hook, tell
 from ..core.loop import EventLoop
 from ..errors import StorageError
+from .batch import MicroBatch, Own, Ran, Shared
 from .handling import Handling
 from .item import Item
 from .outcomes import Outcomes
@@ -88,8 +90,8 @@ class Pipeline:
         self.usual = math.inf
         """Seconds that an event takes; infinite before the first."""
 
-    def apply(self, items: Sequence[Item], *, blame: bool = False) -> float | None:
-        """Bring every one of *items* to an outcome.
+    def apply(self, batch: MicroBatch, *, blame: bool = False) -> float | None:
+        """Bring every event of *batch* to an outcome.
 
         With *blame* trouble within a handler is the handler's own: the storage
         has been seen to work.
@@ -102,26 +104,33 @@ class Pipeline:
             StorageError: Our own storage is in trouble; trying again is safe.
         """
         began = self.clock.monotonic()
+        items = batch.begin()
         alone = [item for item in items if self._must_run_alone(item)]
         together = [item for item in items if not self._must_run_alone(item)] if alone else items
         waited = 0.0
         if blame or any(item.suspect for item in alone):
             # In their order: what may have ended its process is not overtaken by its key.
-            alone = list(items)
+            batch.run_alone(items)
         elif len(together) > 1 or (together and self.usual < QUICK):
             try:
-                waited = self._apply_together(together)
+                batch.run_alone(alone)
+                waited = self._apply_together(together, batch)
             except StorageError:
                 raise
             except Exception as error:
                 log.warning("batch is run one by one", extra={"error": describe(error)})
-                alone = [*together, *alone]
+                left = set(map(id, batch.begin()))
+                batch.run_alone(item for item in (*together, *alone) if id(item) in left)
         else:
-            alone = [*together, *alone]
-        for item in alone:
-            waited += self._apply_alone(item, blame)
+            batch.run_alone([*together, *alone])
+        try:
+            while item := batch.next_alone():
+                batch.since = self.clock.monotonic()
+                waited += self._apply_alone(item, blame)
+        finally:
+            batch.since = math.inf
         busy = self.clock.monotonic() - began - waited
-        latest = busy / len(items)
+        latest = busy / len(batch.items)
         # Up at once, down slowly; the first one, of which nothing is known, runs as if slow.
         known = self.usual if self.usual < math.inf else latest
         self.usual = max(latest, (known + latest) / 2)
@@ -130,24 +139,25 @@ class Pipeline:
     def _must_run_alone(self, item: Item) -> bool:
         return self.worker.isolate or item.suspect or item.parked is not None
 
-    def _apply_together(self, items: Sequence[Item]) -> float:
+    def _apply_together(self, items: Sequence[Item], batch: MicroBatch) -> float:
         """One transaction for all: at once if nothing fails, else again with savepoints."""
         if not self.store.one_writer:
             # Two replicas that write the same keys in one order cannot deadlock.
             items = sorted(items, key=lambda item: item.key or "")
         if self._careful > 0:
             self._careful -= 1
-            return self._try_together(items, careful=True)
+            return self._try_together(items, batch, careful=True)
         try:
-            return self._try_together(items, careful=False)
+            return self._try_together(items, batch, careful=False)
         except RunAgain:
             self._careful = CAREFUL_BATCHES
-            return self._try_together(items, careful=True)
+            return self._try_together(items, batch, careful=True)
 
-    def _try_together(self, items: Sequence[Item], *, careful: bool) -> float:
+    def _try_together(self, items: Sequence[Item], batch: MicroBatch, *, careful: bool) -> float:
         """Without *careful* a failure that cannot be told from the neighbours raises RunAgain."""
         result = Result(self.clock.time())
         uow = self.store.begin()
+        shared = Shared(items, uow, result, careful)
         if self._defers and not careful:
             uow.defer()
         try:
@@ -155,17 +165,19 @@ class Pipeline:
             if self.token is not None:
                 uow.fence(self.consumer, self.token)
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
+            shared.new, batch.shared, batch.since = new, shared, self.clock.monotonic()
             for item in items:
                 if item.expired(result.now):
                     self.outcomes.passed(item, "expired", result)
                 elif item.identity in new:
                     new.discard(item.identity)
-                    self._run_in_batch(item, uow, result, careful)
+                    self._run_in_batch(item, shared)
+                    if shared.ran is not None:
+                        break
                 else:
                     self.outcomes.passed(item, "duplicate", result)
-            if result.messages:
-                uow.post(result.messages)
-            uow.commit()
+            else:
+                self._commit(uow, result)
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
@@ -173,20 +185,34 @@ class Pipeline:
                 raise
             raise RunAgain(describe(error)) from error
         finally:
+            batch.since = math.inf
             self._defers = self._defers and not uow.results_read
+        if shared.own is not None:
+            return self._settle_alone(item, None, False, shared.own, shared.ran)
         return uow.waited + self._finish(items, uow, result)
 
-    def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result, careful: bool) -> None:
+    def _run_in_batch(self, item: Item, shared: Shared) -> None:
+        uow, result, careful = shared.uow, shared.result, shared.careful
         if item.problem is not None:
             self.outcomes.failed(item, item.problem, uow, result)
             return
         if careful:
             uow.savepoint()
         mark = uow.mark()
-        context = self.handling.context(item, uow.session, result.now)
+        context = self.handling.context(item, shared.session, result.now)
+        failure = None
         began = self.clock.monotonic()
+        shared.begin(item)
         try:
             self.handling.run(item, context)
+        except BaseException as error:
+            failure = error
+        if shared.outlasted():
+            shared.ran = Ran(context, failure, began)
+            return
+        try:
+            if failure is not None:
+                raise failure
             uow.flush()
         except ENGINE_SIGNALS:
             raise
@@ -202,6 +228,41 @@ class Pipeline:
                 uow.keep()
             self.outcomes.applied(item, context, result, self.clock.monotonic() - began)
 
+    def relieve(self, batch: MicroBatch) -> None:
+        """Take from *batch* what need not wait for the handler that it is at.
+
+        What has not begun is put back. A transaction that it shares ends
+        before it, unless it has used it: those done are committed.
+        """
+        batch.let_go()
+        shared = batch.shared
+        if shared is not None and shared.unused and not self._begins_early:
+            threading.Thread(target=self._end_early, args=(batch, shared), daemon=True).start()
+
+    def _end_early(self, batch: MicroBatch, shared: Shared) -> None:
+        """Commit *shared* without the event that it is at, which waits for this to end."""
+        if not shared.leave(self._own):
+            return
+        uow, (done, at, rest) = shared.uow, shared.parts()
+        try:
+            if shared.careful:
+                uow.keep()
+            uow.withdraw(self.consumer, [*shared.new, at.identity])
+            self._commit(uow, shared.result)
+        except BaseException as error:
+            uow.rollback()
+            shared.failure = error
+        else:
+            self._finish(done, uow, shared.result)
+            batch.keep([at], rest)
+        finally:
+            shared.ended.set()
+
+    def _commit(self, uow: UnitOfWork, result: Result) -> None:
+        if result.messages:
+            uow.post(result.messages)
+        uow.commit()
+
     def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
         if item.expired(result.now) and item.parked is None:
@@ -211,14 +272,18 @@ class Pipeline:
             self.outcomes.passed(item, "duplicate", result)
             return self._finish([item], None, result)
         with self.suspects.started(item) as problem:
-            return self._settle_alone(item, problem, blame)
+            return self._settle_alone(item, problem, blame, self._own(item))
 
-    def _settle_alone(self, item: Item, problem: BaseException | None, blame: bool) -> float:
+    def _settle_alone(
+        self, item: Item, problem: BaseException | None, blame: bool, own: Own,
+        ran: Ran | None = None,
+    ) -> float:  # fmt: skip
+        """Run the handler, unless it *ran* already, and bring *item* to its outcome."""
         result = Result(self.clock.time())
-        uow = self.store.begin()
+        uow = own.uow
         try:
             if problem is None:
-                problem = self._run_alone(item, uow, result, blame)
+                problem = self._run_alone(item, own, result, blame, ran)
             if problem is not None:
                 uow.rollback()
                 uow = self.store.begin()
@@ -238,31 +303,24 @@ class Pipeline:
         return uow.waited + self._finish([item], uow, result)
 
     def _run_alone(
-        self, item: Item, uow: UnitOfWork, result: Result, blame: bool
+        self, item: Item, own: Own, result: Result, blame: bool, ran: Ran | None
     ) -> BaseException | None:
         """Run the handler and commit; the transaction begins when it first asks for the session."""
-        entered = False
-
-        def open_session() -> Any:
-            nonlocal entered
-            if not entered:
-                self._enter_alone(item, uow)
-                entered = True
-            return uow.session()
-
-        context = self.handling.context(item, open_session, result.now)
-        began = self.clock.monotonic()
+        uow = own.uow
         try:
-            if self._begins_early:
-                open_session()
-            self.handling.run(item, context)
-            open_session()
+            if ran is None:
+                if self._begins_early:
+                    own.session()
+                context = self.handling.context(item, own.session, result.now)
+                ran = Ran(context, None, self.clock.monotonic())
+                self.handling.run(item, ran.context)
+            elif ran.error is not None:
+                raise ran.error
+            own.session()
             uow.flush()
             uow.keep()
-            self.outcomes.applied(item, context, result, self.clock.monotonic() - began)
-            if result.messages:
-                uow.post(result.messages)
-            uow.commit()
+            self.outcomes.applied(item, ran.context, result, self.clock.monotonic() - ran.began)
+            self._commit(uow, result)
         except ENGINE_SIGNALS:
             raise
         except StorageError:
@@ -272,6 +330,20 @@ class Pipeline:
                 self._raise_trouble(error)
             return error
         return None
+
+    def _own(self, item: Item) -> Own:
+        """A transaction for *item* alone, which begins at the first use of its session."""
+        uow = self.store.begin()
+        entered = False
+
+        def session() -> Any:
+            nonlocal entered
+            if not entered:
+                self._enter_alone(item, uow)
+                entered = True
+            return uow.session()
+
+        return Own(uow, session)
 
     def _enter_alone(self, item: Item, uow: UnitOfWork) -> None:
         if self.token is not None:
