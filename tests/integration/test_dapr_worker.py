@@ -237,11 +237,11 @@ def test_a_lane_that_dies_leaves_its_events_to_the_next(patient):
     consumer = patient.begin(handle, lease=0.5)
     apply = consumer.pipeline.apply
 
-    def die_once(items, **options):
+    def die_once(batch, **options):
         if not died:
-            died.append(len(items))
+            died.append(len(batch.items))
             raise SystemExit
-        return apply(items, **options)
+        return apply(batch, **options)
 
     consumer.pipeline.apply = die_once
     patient.publish(*map(order, range(5)))

@@ -72,6 +72,24 @@ def test_a_handler_that_takes_its_time_stops_nobody_on_the_way_to_one_lane(world
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_what_waits_for_a_stuck_event_of_its_key_leaves_room_for_others(world):
+    release = threading.Event()
+
+    def handle(self, payload, context):
+        if payload.id == 0:
+            release.wait(20)
+
+    by_key = {"key": lambda self, payload: str(payload.id % KEYS)}
+    behind = range(KEYS, 15 * KEYS, KEYS)
+    others = [n for n in range(100) if n % KEYS]
+    world.publish(order(0), *map(order, behind), *map(order, others))
+    world.start(handle, concurrency=LANES, in_flight=20, attributes=by_key)
+    world.until(lambda: len(world.outcomes()) == len(others), 15)
+    release.set()
+    world.until(lambda: len(world.outcomes()) == 1 + len(behind) + len(others), 15)
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 def test_a_distant_broker_does_not_make_a_quick_handler_a_slow_one(world, applied_by_key):
     settle = MemorySubscription.settle
 

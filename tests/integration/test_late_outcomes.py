@@ -6,6 +6,7 @@ import threading
 
 from sqlalchemy import text
 
+from workerkit.events.batch import MicroBatch
 from workerkit.events.envelope import Event, encode
 from workerkit.events.item import Item, Reader
 from workerkit.events.transport import Delivery
@@ -46,9 +47,11 @@ def test_what_may_have_ended_its_process_is_not_overtaken(world):
     counts = {1: 1, 2: 3, 3: 1, 4: 3, 5: 1}
     read = Reader(worker.worker).read
     worker.pipeline.apply(
-        [
-            read(Item(Delivery("orders", encode(order(number)), f"1{number}", count, 0.0)))
-            for number, count in counts.items()
-        ]
+        MicroBatch(
+            [
+                read(Item(Delivery("orders", encode(order(number)), f"1{number}", count, 0.0)))
+                for number, count in counts.items()
+            ]
+        )
     )
     assert seen == [1, 2, 3, 4, 5]

@@ -17,6 +17,7 @@ from workerkit.core.backoff import Retry
 from workerkit.core.clock import SystemClock
 from workerkit.core.hooks import Settled
 from workerkit.core.loop import EventLoop
+from workerkit.events.batch import MicroBatch
 from workerkit.events.envelope import Event, encode
 from workerkit.events.item import Item, Reader
 from workerkit.events.pipeline import Pipeline
@@ -101,7 +102,7 @@ class World:
             self.number += 1
             body = encode(Event("programs", program, source="test"))
             items.append(self.reader.read(Item(Delivery("programs", body, str(self.number), 1, 0))))
-        self.pipeline.apply(items)
+        self.pipeline.apply(MicroBatch(items))
 
     def rows(self) -> list[tuple[int, int]]:
         with self.database.read() as session:

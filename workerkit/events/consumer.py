@@ -14,8 +14,9 @@ from ..core.loop import EventLoop
 from ..core.state import State
 from ..core.worker import BaseWorker
 from ..errors import ConfigurationError, GroupLost, LeaseLost, StorageError
+from .batch import MicroBatch
 from .item import Item, Reader
-from .lanes import Lanes
+from .lanes import LOOK, Lanes
 from .leadership import Leadership
 from .pipeline import Pipeline
 from .store import Store
@@ -86,8 +87,8 @@ class EventConsumer(BaseWorker):
             quarantine,
         )  # fmt: skip
         self.lanes = Lanes(
-            self.name, concurrency, self._apply, batch_seconds, self._reader,
-            lambda: self.pipeline.usual, self.clock,
+            self.name, concurrency, self._apply, self.pipeline.relieve, batch_seconds,
+            self._reader, lambda: self.pipeline.usual, self.clock,
         )  # fmt: skip
         self._leadership = self._claim(state) if worker.order == "strict" else None
         self.released = 0
@@ -177,16 +178,18 @@ class EventConsumer(BaseWorker):
         if not self._leads(subscription):
             return
         self._renew(subscription)
+        self.lanes.look()
         if self.lanes.moving():
             self.clock.wait(self.stopping, 0.001)
             return
         self._feed_parked()
         room = self.in_flight - self.held
-        if room < self.in_flight // 2:
+        if room < (1 if self.lanes.stuck else self.in_flight // 2):
             self._room.clear()
             self.clock.wait(self._room, 0.05)
             return
-        wait = max(0.0, min(IDLE_TURN, self.lease / 3, self._until_due()))
+        turn = LOOK if self.held else IDLE_TURN
+        wait = max(0.0, min(turn, self.lease / 3, self._until_due()))
         deliveries = subscription.receive(min(500, room), wait)
         if deliveries and not self.stopping.is_set():
             self.lanes.route([Item(delivery) for delivery in self._not_held(deliveries)])
@@ -256,21 +259,21 @@ class EventConsumer(BaseWorker):
         if parked:
             self.store.hold(parked, self.lease)
 
-    def _apply(self, items: Sequence[Item]) -> float | None:
+    def _apply(self, batch: MicroBatch) -> float | None:
         """The lanes' work: storage trouble is waited out, it is not an attempt."""
         failures = 0
-        for item in items:
+        for item in batch.items:
             if not item.ready:
                 self._reader.read(item)
         while True:
             try:
                 blame = failures >= BLAMED_AFTER and self.store.works()
-                busy = self.pipeline.apply(items, blame=blame)
+                busy = self.pipeline.apply(batch, blame=blame)
                 self._storage_trouble = None
                 return busy
             except LeaseLost as error:
                 self._doubt(error)
-                self._give_back(items)
+                self._give_back(batch.items)
                 return None
             except StorageError as error:
                 failures += 1
@@ -278,7 +281,7 @@ class EventConsumer(BaseWorker):
                 self.log.warning("storage is in trouble", extra={"error": str(error)})
             self.clock.wait(self.stopping, STORAGE_BACKOFF.wait(failures))
             if self.stopping.is_set():
-                self._give_back(items)
+                self._give_back(batch.items)
                 return None
 
     def _doubt(self, error: LeaseLost) -> None:

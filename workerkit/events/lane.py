@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ..core.worker import BaseWorker
+from .batch import MicroBatch
 from .item import Item
 
 
@@ -41,21 +42,33 @@ class Pace:
 class Lane(BaseWorker):
     """Takes what waits, never lingers to fill a batch, and hands it to *apply*."""
 
-    def __init__(
-        self, name: str, apply: Callable[[Sequence[Item]], float | None], pace: Pace
-    ) -> None:
+    def __init__(self, name: str, apply: Callable[[MicroBatch], float | None], pace: Pace) -> None:
         super().__init__(name)
         self.apply = apply
         self.pace = pace
         self._changed = threading.Condition()
         self._waiting: deque[Item] = deque()
-        self.running: Sequence[Item] = ()
+        self.batch = MicroBatch(())
 
     def put(self, items: Sequence[Item]) -> None:
         """Queue *items* behind what waits."""
         with self._changed:
             self._waiting.extend(items)
             self._changed.notify()
+
+    @property
+    def running(self) -> Sequence[Item]:
+        """What was taken and has not come to its end."""
+        return self.batch.items
+
+    def busy_since(self, moment: float) -> bool:
+        """Whether it has been at one batch of handlers since *moment* (monotonic)."""
+        return self.batch.since < moment
+
+    def put_back(self, items: Sequence[Item]) -> None:
+        """Queue *items* before what waits."""
+        with self._changed:
+            self._waiting.extendleft(reversed(items))
 
     def __len__(self) -> int:
         """Events waiting or running."""
@@ -84,21 +97,21 @@ class Lane(BaseWorker):
         A batch that ends the thread is left to its leases: they lapse, and the
         deliveries come back with their count, to run alone in the end.
         """
-        while batch := self._take():
+        while (batch := self._take()).items:
             try:
                 busy = self.apply(batch)
                 if busy is not None:
-                    self.pace.learn(len(batch), busy)
+                    self.pace.learn(len(batch.items), busy)
             finally:
-                self.running = ()
+                self.batch = MicroBatch(())
 
-    def _take(self) -> Sequence[Item]:
+    def _take(self) -> MicroBatch:
         with self._changed:
             while not self._waiting and not self.stopping.is_set():
                 self._changed.wait()
             if self.stopping.is_set():
-                return ()
+                return MicroBatch(())
             size = min(self.pace.batch, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(size)]
-            self.running = batch
-            return batch
+            items = [self._waiting.popleft() for _ in range(size)]
+            self.batch = MicroBatch(items, self.put_back)
+            return self.batch

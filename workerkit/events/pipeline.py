@@ -5,22 +5,24 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..core.clock import Clock
-from ..core.failure import describe, trace
-from ..core.hooks import Hook, Outcome, Settled, surrounding, tell
+from ..core.failure import describe
+from ..core.hooks import Hook, tell
 from ..core.loop import EventLoop
-from ..core.trace import handled
-from ..errors import HandlerTimeout, InvalidPayload, Reject, StorageError, WorkerKilled
+from ..errors import StorageError
+from .batch import MicroBatch, Own, Ran, Shared
+from .handling import Handling
 from .item import Item
+from .outcomes import Outcomes
 from .result import Result
-from .store import ParkedEvent, RunAgain, Store, UnitOfWork
+from .store import RunAgain, Store, UnitOfWork
 from .suspects import Quarantine, Suspects
 from .transport import Message
-from .worker import EventContext, EventWorker
+from .worker import EventWorker
 
 log = logging.getLogger("workerkit.events")
 
@@ -34,9 +36,6 @@ QUICK = 0.005
 A slower handler's transaction begins when it first asks for the session, so
 that it locks nobody while it waits for something else.
 """
-
-
-_NOTHING = nullcontext()
 
 
 class AlreadySettledError(BaseException):
@@ -73,9 +72,9 @@ class Pipeline:
         self.store = store
         self.settle = settle
         self.clock = clock
-        self.loop = loop
         self.hooks = hooks
-        self._surround = surrounding(hooks)
+        self.handling = Handling(name, self.consumer, worker, clock, loop, hooks)
+        self.outcomes = Outcomes(service, name, worker, clock)
         self.suspects = Suspects(
             store, self.consumer, worker.retry.attempts, quarantine or Quarantine()
         )
@@ -91,8 +90,8 @@ class Pipeline:
         self.usual = math.inf
         """Seconds that an event takes; infinite before the first."""
 
-    def apply(self, items: Sequence[Item], *, blame: bool = False) -> float | None:
-        """Bring every one of *items* to an outcome.
+    def apply(self, batch: MicroBatch, *, blame: bool = False) -> float | None:
+        """Bring every event of *batch* to an outcome.
 
         With *blame* trouble within a handler is the handler's own: the storage
         has been seen to work.
@@ -105,26 +104,33 @@ class Pipeline:
             StorageError: Our own storage is in trouble; trying again is safe.
         """
         began = self.clock.monotonic()
+        items = batch.begin()
         alone = [item for item in items if self._must_run_alone(item)]
         together = [item for item in items if not self._must_run_alone(item)] if alone else items
         waited = 0.0
         if blame or any(item.suspect for item in alone):
             # In their order: what may have ended its process is not overtaken by its key.
-            alone = list(items)
+            batch.run_alone(items)
         elif len(together) > 1 or (together and self.usual < QUICK):
             try:
-                waited = self._apply_together(together)
+                batch.run_alone(alone)
+                waited = self._apply_together(together, batch)
             except StorageError:
                 raise
             except Exception as error:
                 log.warning("batch is run one by one", extra={"error": describe(error)})
-                alone = [*together, *alone]
+                left = set(map(id, batch.begin()))
+                batch.run_alone(item for item in (*together, *alone) if id(item) in left)
         else:
-            alone = [*together, *alone]
-        for item in alone:
-            waited += self._apply_alone(item, blame)
+            batch.run_alone([*together, *alone])
+        try:
+            while item := batch.next_alone():
+                batch.since = self.clock.monotonic()
+                waited += self._apply_alone(item, blame)
+        finally:
+            batch.since = math.inf
         busy = self.clock.monotonic() - began - waited
-        latest = busy / len(items)
+        latest = busy / len(batch.items)
         # Up at once, down slowly; the first one, of which nothing is known, runs as if slow.
         known = self.usual if self.usual < math.inf else latest
         self.usual = max(latest, (known + latest) / 2)
@@ -133,24 +139,25 @@ class Pipeline:
     def _must_run_alone(self, item: Item) -> bool:
         return self.worker.isolate or item.suspect or item.parked is not None
 
-    def _apply_together(self, items: Sequence[Item]) -> float:
+    def _apply_together(self, items: Sequence[Item], batch: MicroBatch) -> float:
         """One transaction for all: at once if nothing fails, else again with savepoints."""
         if not self.store.one_writer:
             # Two replicas that write the same keys in one order cannot deadlock.
             items = sorted(items, key=lambda item: item.key or "")
         if self._careful > 0:
             self._careful -= 1
-            return self._try_together(items, careful=True)
+            return self._try_together(items, batch, careful=True)
         try:
-            return self._try_together(items, careful=False)
+            return self._try_together(items, batch, careful=False)
         except RunAgain:
             self._careful = CAREFUL_BATCHES
-            return self._try_together(items, careful=True)
+            return self._try_together(items, batch, careful=True)
 
-    def _try_together(self, items: Sequence[Item], *, careful: bool) -> float:
+    def _try_together(self, items: Sequence[Item], batch: MicroBatch, *, careful: bool) -> float:
         """Without *careful* a failure that cannot be told from the neighbours raises RunAgain."""
         result = Result(self.clock.time())
         uow = self.store.begin()
+        shared = Shared(items, uow, result, careful)
         if self._defers and not careful:
             uow.defer()
         try:
@@ -158,17 +165,19 @@ class Pipeline:
             if self.token is not None:
                 uow.fence(self.consumer, self.token)
             new = uow.enter(self.consumer, list({item.identity: None for item in live}))
+            shared.new, batch.shared, batch.since = new, shared, self.clock.monotonic()
             for item in items:
                 if item.expired(result.now):
-                    result.records.append(self._record(item, "expired", result))
+                    self.outcomes.passed(item, "expired", result)
                 elif item.identity in new:
                     new.discard(item.identity)
-                    self._run_in_batch(item, uow, result, careful)
+                    self._run_in_batch(item, shared)
+                    if shared.ran is not None:
+                        break
                 else:
-                    result.records.append(self._record(item, "duplicate", result))
-            if result.messages:
-                uow.post(result.messages)
-            uow.commit()
+                    self.outcomes.passed(item, "duplicate", result)
+            else:
+                self._commit(uow, result)
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
@@ -176,20 +185,34 @@ class Pipeline:
                 raise
             raise RunAgain(describe(error)) from error
         finally:
+            batch.since = math.inf
             self._defers = self._defers and not uow.results_read
+        if shared.own is not None:
+            return self._settle_alone(item, None, False, shared.own, shared.ran)
         return uow.waited + self._finish(items, uow, result)
 
-    def _run_in_batch(self, item: Item, uow: UnitOfWork, result: Result, careful: bool) -> None:
+    def _run_in_batch(self, item: Item, shared: Shared) -> None:
+        uow, result, careful = shared.uow, shared.result, shared.careful
         if item.problem is not None:
-            self._park(item, item.problem, uow, result)
+            self.outcomes.failed(item, item.problem, uow, result)
             return
         if careful:
             uow.savepoint()
         mark = uow.mark()
-        context = self._context(item, uow.session, result.now)
+        context = self.handling.context(item, shared.session, result.now)
+        failure = None
         began = self.clock.monotonic()
+        shared.begin(item)
         try:
-            self._handle(item, context)
+            self.handling.run(item, context)
+        except BaseException as error:
+            failure = error
+        if shared.outlasted():
+            shared.ran = Ran(context, failure, began)
+            return
+        try:
+            if failure is not None:
+                raise failure
             uow.flush()
         except ENGINE_SIGNALS:
             raise
@@ -199,41 +222,80 @@ class Pipeline:
                 uow.undo()
             elif not uow.drop(mark):
                 raise
-            self._park(item, error, uow, result, self.clock.monotonic() - began)
+            self.outcomes.failed(item, error, uow, result, self.clock.monotonic() - began)
         else:
             if careful:
                 uow.keep()
-            self._keep(item, context, result, self.clock.monotonic() - began)
+            self.outcomes.applied(item, context, result, self.clock.monotonic() - began)
+
+    def relieve(self, batch: MicroBatch) -> None:
+        """Take from *batch* what need not wait for the handler that it is at.
+
+        What has not begun is put back. A transaction that it shares ends
+        before it, unless it has used it: those done are committed.
+        """
+        batch.let_go()
+        shared = batch.shared
+        if shared is not None and shared.unused and not self._begins_early:
+            threading.Thread(target=self._end_early, args=(batch, shared), daemon=True).start()
+
+    def _end_early(self, batch: MicroBatch, shared: Shared) -> None:
+        """Commit *shared* without the event that it is at, which waits for this to end."""
+        if not shared.leave(self._own):
+            return
+        uow, (done, at, rest) = shared.uow, shared.parts()
+        try:
+            if shared.careful:
+                uow.keep()
+            uow.withdraw(self.consumer, [*shared.new, at.identity])
+            self._commit(uow, shared.result)
+        except BaseException as error:
+            uow.rollback()
+            shared.failure = error
+        else:
+            self._finish(done, uow, shared.result)
+            batch.keep([at], rest)
+        finally:
+            shared.ended.set()
+
+    def _commit(self, uow: UnitOfWork, result: Result) -> None:
+        if result.messages:
+            uow.post(result.messages)
+        uow.commit()
 
     def _apply_alone(self, item: Item, blame: bool) -> float:
         result = Result(self.clock.time())
         if item.expired(result.now) and item.parked is None:
-            result.records.append(self._record(item, "expired", result))
+            self.outcomes.passed(item, "expired", result)
             return self._finish([item], None, result)
         if item.parked is None and self.store.settled(self.consumer, item.identity):
-            result.records.append(self._record(item, "duplicate", result))
+            self.outcomes.passed(item, "duplicate", result)
             return self._finish([item], None, result)
         with self.suspects.started(item) as problem:
-            return self._settle_alone(item, problem, blame)
+            return self._settle_alone(item, problem, blame, self._own(item))
 
-    def _settle_alone(self, item: Item, problem: BaseException | None, blame: bool) -> float:
+    def _settle_alone(
+        self, item: Item, problem: BaseException | None, blame: bool, own: Own,
+        ran: Ran | None = None,
+    ) -> float:  # fmt: skip
+        """Run the handler, unless it *ran* already, and bring *item* to its outcome."""
         result = Result(self.clock.time())
-        uow = self.store.begin()
+        uow = own.uow
         try:
             if problem is None:
-                problem = self._run_alone(item, uow, result, blame)
+                problem = self._run_alone(item, own, result, blame, ran)
             if problem is not None:
                 uow.rollback()
                 uow = self.store.begin()
                 result = Result(result.now)
                 self._enter_alone(item, uow)
-                self._park(item, problem, uow, result)
+                self.outcomes.failed(item, problem, uow, result)
                 uow.keep()
                 uow.commit()
         except AlreadySettledError:
             uow.rollback()
             result = Result(result.now)
-            result.records.append(self._record(item, "duplicate", result))
+            self.outcomes.passed(item, "duplicate", result)
         except BaseException as error:
             uow.rollback()
             self._raise_trouble(error)
@@ -241,31 +303,24 @@ class Pipeline:
         return uow.waited + self._finish([item], uow, result)
 
     def _run_alone(
-        self, item: Item, uow: UnitOfWork, result: Result, blame: bool
+        self, item: Item, own: Own, result: Result, blame: bool, ran: Ran | None
     ) -> BaseException | None:
         """Run the handler and commit; the transaction begins when it first asks for the session."""
-        entered = False
-
-        def open_session() -> Any:
-            nonlocal entered
-            if not entered:
-                self._enter_alone(item, uow)
-                entered = True
-            return uow.session()
-
-        context = self._context(item, open_session, result.now)
-        began = self.clock.monotonic()
+        uow = own.uow
         try:
-            if self._begins_early:
-                open_session()
-            self._handle(item, context)
-            open_session()
+            if ran is None:
+                if self._begins_early:
+                    own.session()
+                context = self.handling.context(item, own.session, result.now)
+                ran = Ran(context, None, self.clock.monotonic())
+                self.handling.run(item, ran.context)
+            elif ran.error is not None:
+                raise ran.error
+            own.session()
             uow.flush()
             uow.keep()
-            self._keep(item, context, result, self.clock.monotonic() - began)
-            if result.messages:
-                uow.post(result.messages)
-            uow.commit()
+            self.outcomes.applied(item, ran.context, result, self.clock.monotonic() - ran.began)
+            self._commit(uow, result)
         except ENGINE_SIGNALS:
             raise
         except StorageError:
@@ -275,6 +330,20 @@ class Pipeline:
                 self._raise_trouble(error)
             return error
         return None
+
+    def _own(self, item: Item) -> Own:
+        """A transaction for *item* alone, which begins at the first use of its session."""
+        uow = self.store.begin()
+        entered = False
+
+        def session() -> Any:
+            nonlocal entered
+            if not entered:
+                self._enter_alone(item, uow)
+                entered = True
+            return uow.session()
+
+        return Own(uow, session)
 
     def _enter_alone(self, item: Item, uow: UnitOfWork) -> None:
         if self.token is not None:
@@ -288,86 +357,6 @@ class Pipeline:
         if not fresh:
             raise AlreadySettledError
         uow.savepoint()
-
-    def _handle(self, item: Item, context: EventContext) -> None:
-        timeout = self.worker.timeout
-        began = self.clock.monotonic() if timeout is not None else 0.0
-        with self._within(item):
-            answer: Any = self.worker.handle(item.payload, context)
-            if answer is not None and inspect.isawaitable(answer):
-                answer = self.loop.run(answer, timeout)
-        if answer is not None:
-            log.warning(
-                "handler returned a value that is ignored",
-                extra={"worker": self.name, "type": type(answer).__name__},
-            )
-        if timeout is not None and self.clock.monotonic() - began > timeout:
-            raise HandlerTimeout(f"ran longer than {timeout:g} s")
-
-    def _within(self, item: Item) -> AbstractContextManager[None]:
-        if self._surround is None:
-            return _NOTHING
-        event = item.event
-        span = handled(event.traceparent, event.id, self.consumer, item.attempt)
-        return self._surround(span)
-
-    def _context(self, item: Item, open_session: Callable[[], Any], now: float) -> EventContext:
-        return EventContext(item.event, self.consumer, item.attempt, now, open_session)
-
-    def _keep(self, item: Item, context: EventContext, result: Result, duration: float) -> None:
-        if context.follow_ups:
-            result.messages.extend(context.follow_ups)
-        if context.actions:
-            result.actions.extend(context.actions)
-        result.records.append(self._record(item, "applied", result, duration, context.sent))
-
-    def _park(
-        self,
-        item: Item,
-        error: BaseException,
-        uow: UnitOfWork,
-        result: Result,
-        duration: float = 0.0,
-    ) -> None:
-        retry = self.worker.retry
-        dead = isinstance(error, Reject | InvalidPayload | WorkerKilled)
-        dead = dead or item.attempt >= retry.attempts
-        shown = describe(error)
-        event = ParkedEvent(
-            consumer=self.consumer,
-            source=item.identity[0],
-            id=item.identity[1],
-            topic=item.event.topic,
-            body=item.body,
-            attempts=item.attempt,
-            error=shown,
-            traceback=trace(error),
-            due=self.clock.time() + (0.0 if dead else retry.wait(item.attempt)),
-            dead=dead,
-            published=item.published,
-        )
-        uow.park(event)
-        if not dead:
-            result.due = min(result.due, event.due)
-        record = self._record(item, "dead" if dead else "parked", result, duration)
-        result.records.append(record._replace(error=type(error).__name__, message=shown))
-
-    def _record(
-        self,
-        item: Item,
-        outcome: Outcome,
-        result: Result,
-        duration: float = 0.0,
-        sent: Sequence[tuple[str, str]] = (),
-    ) -> Settled:
-        event = item.event
-        return Settled(
-            self.service, self.name, event.topic, event.id, outcome, item.attempt, duration,
-            max(0.0, result.now + duration - item.published),
-            deliveries=item.delivery.count if item.delivery else 1,
-            traceparent=event.traceparent, ended=self.clock.time(), follow_ups=tuple(sent),
-            batch=result.batch,
-        )  # fmt: skip
 
     def _finish(self, items: Sequence[Item], uow: UnitOfWork | None, result: Result) -> float:
         """What follows the commit; dying in here loses nothing. Seconds until the broker answered.

@@ -66,6 +66,9 @@ class UnitOfWork(Protocol):
     def enter(self, consumer: str, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Write inbox rows for (source, id) *keys*; return those that are new."""
 
+    def withdraw(self, consumer: str, keys: Sequence[tuple[str, str]]) -> None:
+        """Take back inbox rows that `enter` wrote here: what they stand for was not done."""
+
     def fence(self, consumer: str, token: int) -> None:
         """Go on only if nobody has written for *consumer* under a larger *token*.
 

@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import cast
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import PendingRollbackError, ResourceClosedError, SQLAlchemyError
 
@@ -94,6 +94,22 @@ class SqlUnitOfWork:
             )
             return {(row[0], row[1]) for row in rows}
         except (SQLAlchemyError, sqlite3.Error) as error:
+            raise self._failed(error) from error
+
+    def withdraw(self, consumer: str, keys: Sequence[tuple[str, str]]) -> None:
+        """Take back inbox rows that `enter` wrote here."""
+        inbox = tables.inbox.c
+        ours = (
+            inbox.consumer == consumer,
+            inbox.source == bindparam("s"),
+            inbox.id == bindparam("i"),
+        )
+        connection = self._open()
+        try:
+            connection.execute(
+                delete(tables.inbox).where(*ours), [{"s": s, "i": i} for s, i in keys]
+            )
+        except SQLAlchemyError as error:
             raise self._failed(error) from error
 
     def fence(self, consumer: str, token: int) -> None:

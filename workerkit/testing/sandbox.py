@@ -29,6 +29,7 @@ from ..cron.ledger import Run
 from ..cron.watch import Watch
 from ..cron.worker import CronWorker
 from ..errors import ConfigurationError
+from ..events.batch import MicroBatch
 from ..events.envelope import Event, decode, encode
 from ..events.item import Item, Reader
 from ..events.outbox import Outbox
@@ -190,7 +191,7 @@ class _Consumer:
         due = self._store.due(self._pipeline.consumer, 100, LEASE, self._longest)
         items += [Item(parked=event) for event in due]
         if items:
-            self._pipeline.apply([self._reader.read(item) for item in items])
+            self._pipeline.apply(MicroBatch([self._reader.read(item) for item in items]))
         return bool(items)
 
     def _settle(self, items: Sequence[Item], messages: Sequence[Message]) -> bool:
