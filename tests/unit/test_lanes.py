@@ -22,7 +22,10 @@ class OrderWorker(EventWorker[dict]):
 def test_a_handler_that_was_slow_is_forgiven_after_a_minute():
     clock, usual = FakeClock(), [0.0]
     reader = Reader(OrderWorker())
-    lanes = Lanes("orders", COUNT, lambda items: None, 0.02, reader, lambda: usual[0], clock)
+    lanes = Lanes(
+        "orders", COUNT, lambda batch: None, lambda batch: None, 0.02, reader, lambda: usual[0],
+        clock,
+    )  # fmt: skip
 
     def spread(seconds: float) -> int:
         """In use when a handler takes *seconds*."""
