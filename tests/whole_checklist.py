@@ -38,9 +38,10 @@ MEANWHILE = (
 """Commands that the checklist names for what is open, beside a deployment that is watched."""
 
 AFTERWARDS = (
-    *(("loadtest", "api", service) for service in SERVICES),
+    # What two cores bear with the generator and the rest of the shop beside it.
+    *(("loadtest", "api", service, "--rate", "400") for service in SERVICES),
     ("loadtest", "events", STOCK),
-    ("loadtest", "compare", "pricing"),
+    ("loadtest", "compare", "pricing", "--rounds", "10"),
     ("loadtest", "soak", "pricing", "--for", "10m"),
 )
 """Those that need the machine for themselves."""

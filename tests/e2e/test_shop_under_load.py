@@ -35,7 +35,8 @@ def test_pricing_answers_and_every_process_was_watched(shop):
         shop, "loadtest", "api", "pricing", "--rate", "50", "--duration", "2s",
         "--threshold", "errors<0.1%",
     )["runs"]  # fmt: skip
-    assert run["what"].startswith("pricing: GET /prices at 50/s for 2.0 s on http://127.0.0.1:")
+    said = "pricing: GET /prices/SKU-001 at 50/s for 2.0 s on http://127.0.0.1:"
+    assert run["what"].startswith(said)
     assert run["counts"]["HTTP 200"] == 100
     watched = {usage["name"]: usage["pid"] for usage in run["usage"]}
     assert {"pricing api", "pricing events", "warehouse api"} <= watched.keys()
