@@ -123,6 +123,13 @@ class PostgreSQL:
         return True
 
 
+def database_url(request: Any, folder: Path) -> str:
+    """The database that a fixture's parameter names: on the server, or a file in *folder*."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgresql_url"))
+    return f"sqlite:///{folder}/shop.db"
+
+
 def _postgres_programs() -> Path:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     found = shutil.which("initdb")

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.clocks import SteppedClock
+from tests.servers import database_url
 from workerkit.cron.ledger import Claim
 from workerkit.errors import LeaseLost, StorageError
 from workerkit.events.outbox import Outbox
@@ -23,9 +24,7 @@ JOB = "shop/job"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path) -> str:
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgresql_url")
-    return f"sqlite:///{tmp_path}/shop.db"
+    return database_url(request, tmp_path)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from tests.servers import database_url
 from workerkit.core.backoff import Retry
 from workerkit.core.hooks import Settled
 from workerkit.events.consumer import EventConsumer
@@ -105,10 +106,6 @@ class Recorder:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request, tmp_path) -> Iterator[World]:
     """A world on either database; a test for one of them names it by indirect parameters."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_url")
-    else:
-        url = f"sqlite:///{tmp_path}/shop.db"
-    opened = World(url)
+    opened = World(database_url(request, tmp_path))
     yield opened
     opened.close()

@@ -16,6 +16,7 @@ from redis import Redis
 from sqlalchemy import text
 
 from tests.redis_process import RedisProcess
+from tests.servers import database_url
 from workerkit.errors import StorageError
 from workerkit.events.envelope import Event, encode
 from workerkit.events.outbox import Relay
@@ -50,9 +51,7 @@ def server(request) -> Iterator[RedisProcess]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request, tmp_path, server) -> Iterator[World]:
-    url = f"sqlite:///{tmp_path}/shop.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_url")
+    url = database_url(request, tmp_path)
     opened = World(url, RedisStreamsTransport(server.url, lease=1.0))
     yield opened
     opened.close()

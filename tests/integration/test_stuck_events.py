@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.processes import Folder, until
+from tests.servers import database_url
 from workerkit.core.clock import SystemClock
 from workerkit.core.hooks import Settled
 from workerkit.core.loop import EventLoop
@@ -159,11 +160,7 @@ class World:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request, tmp_path) -> Iterator[World]:
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_url")
-    else:
-        url = f"sqlite:///{tmp_path}/shop.db"
-    opened = World(url)
+    opened = World(database_url(request, tmp_path))
     yield opened
     opened.worker.gate.set()
     opened.lanes.stop(20)
