@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 from workerkit.config.project_file import read_project
 
 
-def test_the_architecture_is_drawn_anew_with_what_was_added(desk):
+def test_the_architecture_is_drawn_anew_with_what_was_added(desk, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     desk.make()
     answer = desk.call("add", "event-worker", "order.cancelled")
     assert "changed  docs/ARCHITECTURE.md" in answer.out
     drawn = desk.files()["acme/docs/ARCHITECTURE.md"]
     assert "| `order.cancelled` | others | orders/order-cancelled |" in drawn
     assert not (desk.project / ".workerkit").exists()
+    assert not list(desk.project.rglob("__pycache__"))
+    assert not sys.dont_write_bytecode
     assert desk.call("architecture", "--check").code == 0
 
 

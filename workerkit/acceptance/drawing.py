@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -28,10 +29,12 @@ def draw(project: Project) -> Path:
 def draw_if_possible(folder: Path) -> str:
     """Draw the document of the project in *folder*, where it has one; says why it could not.
 
-    That is when its code cannot be loaded. Nothing is left behind: it gets its data elsewhere.
+    That is when its code cannot be loaded. Nothing is left behind: it gets its data elsewhere,
+    and no bytecode is written.
     """
     if not (folder / DOCUMENT).exists():
         return ""
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         with tempfile.TemporaryDirectory() as data:
             elsewhere = read_environment().model_copy(update={"workerkit_data": data})
@@ -39,6 +42,8 @@ def draw_if_possible(folder: Path) -> str:
                 draw(project)
     except WorkerkitError as error:
         return f"{DOCUMENT} is as it was: {error}; then `workerkit architecture`"
+    finally:
+        sys.dont_write_bytecode = written
     return ""
 
 
