@@ -386,6 +386,14 @@ def test_every_item_is_turned_red_by_a_test():
     assert every_id() - tried == BY_HAND
 
 
+def test_a_comparison_that_noise_hides_cannot_be_told_here(world):
+    with world.remembered(broken=("compare", "pricing"), undecided=None):
+        found = {item.id: item for item in world.look().items()}
+    item = found["success.no-worse"]
+    assert (item.state, "not proven" in item.fact) == ("unseen", True)
+    assert item.way_out == "workerkit loadtest compare pricing"
+
+
 def test_what_people_say_is_kept_with_name_and_day(world):
     with closing(world.open()) as project:
         tick(project, "day5.approved", "Ana Silva")
