@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +127,7 @@ class Process:
         self._quarantine = Quarantine()
         self.tally = Tally()
         self.metrics = Metrics({"service": name, "mode": mode, "version": version("workerkit")})
-        self.metrics.watch(self.health)
+        self.metrics.watch(self._counted)
         self.tracing = self._tracing()
         self.consumers = self._consumers(concurrency) if "events" in parts else []
         self.cron = self._cron(concurrency) if "cron" in parts else None
@@ -195,7 +195,14 @@ class Process:
         return all(now - worker.beat < STALE for worker in looping)
 
     def health(self) -> Health:
-        """What the process does now, and what waits for it."""
+        """What the process does now, what waits for it, and where its workers are."""
+        health = self._counted()
+        if not health.workers:
+            return health
+        return replace(health, at=places(self.project.folder, self._loop.coroutines()))
+
+    def _counted(self) -> Health:
+        """The same without the places, which no metric tells."""
         facts = self._look()
         workers = (*self._consumers_health(facts), *self._jobs_health(facts))
         trouble = facts.trouble or self.relay.trouble
@@ -211,7 +218,6 @@ class Process:
             parked=facts.counts.get("parked", 0),
             dead=facts.counts.get("dead", 0),
             outbox=facts.counts.get("outbox", 0),
-            at=places(self.project.folder, self._loop.coroutines()) if workers else (),
         )
 
     def _consumers_health(self, facts: _Facts) -> Iterator[WorkerHealth]:

@@ -89,7 +89,7 @@ class CronWorker(BaseWorker):
         self._timetable = Timetable(self.clock)
         self._timed: dict[str, TimedJob] = {}
         self._successes: dict[str, float] = {}
-        self._owing_since: dict[str, float] = {}
+        self._success_due: dict[str, float | None] = {}
         self._given_up: set[tuple[str, float]] = set()
         self._skew = 0.0
         self._reaped = self.clock.monotonic()
@@ -178,7 +178,7 @@ class CronWorker(BaseWorker):
             waiting=len(line),
             late=0.0 if oldest is None else max(0.0, now - oldest),
             last_success=self._successes.get(name),
-            success_due=line.entry.success_due(self._owing_since.get(name, now)),
+            success_due=self._success_due.get(name),
         )
 
     def plan(self) -> None:
@@ -188,8 +188,10 @@ class CronWorker(BaseWorker):
         last = self.ledger.last_ticks(names)
         self._successes = self.ledger.last_successes(names)
         # Without any success the last tick is one that is owed: it comes after the second before.
-        began = {name: last[name] - 1.0 if name in last else self.clock.time() for name in names}
-        self._owing_since = {**began, **self._successes}
+        now = self.clock.time()
+        began = {name: last[name] - 1.0 if name in last else now for name in names}
+        since = {**began, **self._successes}
+        self._success_due = {n: self.entries[n].success_due(since[n]) for n in names}
         self._skew = self.clock.time() - self.clock.monotonic()
         self._timetable.clear()
         for name, entry in self.entries.items():
@@ -243,7 +245,8 @@ class CronWorker(BaseWorker):
     ) -> None:
         after = self.runner.execute(entry, run)
         if after.state == "succeeded":
-            self._successes[after.job] = self._owing_since[after.job] = after.ended
+            self._successes[after.job] = after.ended
+            self._success_due[after.job] = entry.success_due(after.ended)
         ended(after)
 
     def _give_up_overdue(self, now: float) -> None:
