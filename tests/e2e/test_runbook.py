@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from tests.documents import typed
 from tests.ports import free_port
 from tests.started import Place
 from tests.waiting import until
@@ -50,8 +51,7 @@ def section(place: Place, alert: str) -> list[str]:
     text = (place.folder / file).read_text()
     (body,) = (part for part in re.split(r"^## ", text, flags=re.M)
                if part.partition("\n")[0].lower() == anchor)  # fmt: skip
-    return [line for block in re.findall(r"^```\n(.*?)^```", body, re.M | re.S)
-            for line in block.splitlines()]  # fmt: skip
+    return typed(body)
 
 
 def test_a_worker_that_does_not_consume_is_brought_back_by_the_runbook_alone(place):

@@ -10,7 +10,8 @@ from ..operate.ticks import Tick
 from ..operate.ticks import tick as write_tick
 from ..project import Project
 from .evidence import Evidence
-from .items import DAYS, PERSONAL, Probe, Spec
+from .items import DAYS, PERSONAL, Spec
+from .probes.guarded import Probe
 
 Known = dict[tuple[Probe, tuple[str, ...]], Seen]
 """What a probe has said of some services: several items may ask it the same."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..operate.checklist import Seen
 from .evidence import Evidence
 from .probes import code, containers, documents, live, measured
+from .probes.guarded import Probe
 
-Probe = Callable[[Evidence, Sequence[str]], Seen]
 Concerns = Literal["main", "others", "apart", "alone", "all"]
 """The service with the events; further ones with workers; both; those with an API alone; all."""
 

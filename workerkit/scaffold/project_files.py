@@ -74,7 +74,7 @@ def with_smoke(text: str, service: str, topic: str) -> str:
     smoke = (
         "# What `workerkit deploy verify` sends, and where its number must show.\n"
         "[smoke]\n"
-        f'send.to = "sidecar"\n'
+        'send.to = "sidecar"\n'
         f'send.path = "/v1.0/publish/{file.sidecar.pubsub}/{topic}"\n'
         'send.body = { id = "smoke", note = "number {number}" }\n'
         f'see = {{ at = "{service} api", path = "/entries/{topic}/smoke", field = "note" }}\n'

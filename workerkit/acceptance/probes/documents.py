@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -21,8 +21,7 @@ from ...operate.deploy import DOCUMENT as PLAN
 from ...operate.scraping import PROMETHEUS, read_targets
 from ...operate.smoke import METRICS
 from ..evidence import MONITORING, Evidence
-
-Probe = Callable[[Evidence, Sequence[str]], Seen]
+from .guarded import Probe
 
 RUNBOOK = Path("docs/WORKERS_RUNBOOK.md")
 

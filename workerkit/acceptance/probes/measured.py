@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -14,8 +14,7 @@ from ...loadtest.usage import Usage
 from ...operate.checklist import Seen
 from ...operate.smoke import Verified
 from ..evidence import Evidence
-
-Probe = Callable[[Evidence, Sequence[str]], Seen]
+from .guarded import Probe
 
 HOUR = 3600.0
 
