@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,11 @@ import pytest
 DEBIAN = "workerkit-test/debian"
 BASES = ("run", "build", "redis", "postgres")
 """Stages of tests/containers/bases/Dockerfile, each an image `workerkit-test/STAGE`."""
+
+ADDRESS = "127.0.0.41"
+"""A loopback address of its own: the shop's ports may be taken on 127.0.0.1."""
+
+ROOT = Path(__file__).parents[1]
 
 UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man",
           "usr/share/locale", "usr/share/info", "var/log")  # fmt: skip
@@ -44,6 +50,19 @@ def base_images() -> dict[str, str]:
         folder = Path(__file__).parent / "containers" / "bases"
         docker("build", "--quiet", "--target", stage, "--tag", images[stage], str(folder))
     return images
+
+
+def compose_variables() -> dict[str, str]:
+    """What the shell says to the shop's compose file: the address, and the images to build upon."""
+    images = base_images()
+    chosen = {f"{name.upper()}_IMAGE": images[name] for name in BASES}
+    return {"ADDRESS": ADDRESS, **chosen}
+
+
+def put_wheel(project: Path) -> None:
+    """Build this tree's wheel to where a project's Dockerfile takes it from."""
+    wheel = ("-m", "pip", "wheel", "-q", "--no-deps", "-w", str(project / "wheels"), str(ROOT))
+    run([sys.executable, *wheel])
 
 
 def docker(*arguments: str, folder: Path | None = None) -> str:

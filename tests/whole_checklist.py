@@ -7,6 +7,7 @@ deployment is watched for an hour.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from tests.engine import ADDRESS, compose_command, compose_variables, docker, put_wheel
 from tests.started import Started, environment
 from tests.waiting import until
 from workerkit.operate.shop import STOCK, example_folder
@@ -47,8 +51,8 @@ AFTERWARDS = (
 """Those that need the machine for themselves."""
 
 HEAD = """\
-<!-- Written by `python3 noxfile.py -s checklist`, which runs on a copy of the shop what the list
-names, without Docker, and fails when anything stays open. -->
+<!-- Written by `python3 noxfile.py -s checklist`, which does on a copy of the shop what the list
+names, in containers too where an engine answers, and fails when anything stays open. -->
 """
 
 
@@ -67,8 +71,9 @@ def main() -> None:
                 sys.stdout.write(watch.said)
             for step in AFTERWARDS:
                 run(shop, *CLI, *step)
-            run(shop, *CLI, "checklist", "--markdown")
-            said = subprocess.check_output((*CLI, "checklist", "--json"), cwd=shop)
+            with in_containers(shop):
+                run(shop, *CLI, "checklist", "--markdown")
+                said = subprocess.check_output((*CLI, "checklist", "--json"), cwd=shop)
         found = (shop / "docs" / "progress" / "checklist.md").read_text()
     DOCUMENT.write_text(f"{HEAD}{found}")
     days = json.loads(said)["checklist"]["days"]
@@ -88,10 +93,36 @@ def running(shop: Path, *words: str) -> Iterator[Started]:
             started.signal(signal.SIGINT)
 
 
-def run(shop: Path, *command: str) -> None:
+@contextmanager
+def in_containers(shop: Path) -> Iterator[None]:
+    """The shop's images and containers too, rolled back and forward; says so where none can be."""
+    try:
+        compose = compose_command().split()
+        variables = compose_variables()
+    except pytest.skip.Exception as missing:
+        sys.stdout.write(f"left out, the containers: {missing}\n")
+        yield
+        return
+    put_wheel(shop)
+    try:
+        up(shop, compose, variables)
+        run(shop, *CLI, "deploy", "rollback", "--yes", "--host", ADDRESS, **variables)
+        up(shop, compose, variables)
+        yield
+    finally:
+        run(shop, *compose, "down", "--volumes", **variables)
+
+
+def up(shop: Path, compose: list[str], variables: dict[str, str]) -> None:
+    """Build and start all containers, and wait until each is healthy."""
+    run(shop, *compose, "up", "-d", "--build", **variables)
+    until(lambda: "starting" not in docker("ps", "--format", "{{.Status}}"), 120)
+
+
+def run(shop: Path, *command: str, **variables: str) -> None:
     """One step, which tells itself what came of it."""
     began = time.monotonic()
-    code = subprocess.call(command, cwd=shop)
+    code = subprocess.call(command, cwd=shop, env={**os.environ, **variables})
     took = time.monotonic() - began
     sys.stdout.write(f"{' '.join(command[1:])}: exit code {code} after {took:.0f} s\n")
     sys.stdout.flush()

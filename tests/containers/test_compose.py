@@ -15,17 +15,13 @@ from urllib.request import Request, urlopen
 import orjson
 import pytest
 
-from tests.engine import base_images, compose_command, docker, run
+from tests.engine import ADDRESS, compose_command, compose_variables, docker, put_wheel, run
 from tests.waiting import until
 from workerkit.operate.shop import example_folder
 
 pytestmark = pytest.mark.timeout(900)
 
-ADDRESS = "127.0.0.41"
-"""A loopback address of its own: the shop's ports may be taken on 127.0.0.1."""
-
 PROJECT = "shop-test"
-ROOT = Path(__file__).parents[2]
 MEGABYTE = 1_000_000
 PUBLISH = "/v1.0/publish/pubsub/warehouse.stock.updated"
 APIS = ("pricing-service", "catalog-service", "warehouse-service")
@@ -123,16 +119,14 @@ def docker_compose_project_name() -> str:
 @pytest.fixture(scope="session")
 def docker_compose_file(docker_compose_command, tmp_path_factory) -> Iterator[str]:
     """A copy of the shop with the wheel of this tree, and what the shell would say."""
-    images = base_images()
+    variables = compose_variables()
     folder = tmp_path_factory.mktemp("compose") / "shop"
     unwanted = shutil.ignore_patterns("__pycache__", ".workerkit", ".*_cache", "*.whl")
     shutil.copytree(example_folder(), folder, ignore=unwanted)
-    wheel = ["-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder / "wheels"), str(ROOT)]
-    run([sys.executable, *wheel])
+    put_wheel(folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("ADDRESS", ADDRESS)
-        for name in ("build", "run", "redis", "postgres"):
-            patched.setenv(f"{name.upper()}_IMAGE", images[name])
+        for name, value in variables.items():
+            patched.setenv(name, value)
         yield str(folder / "docker-compose.yml")
 
 

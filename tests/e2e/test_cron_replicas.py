@@ -69,7 +69,7 @@ class Replicas:
 
     def kill_one(self) -> None:
         chosen = self.dice.randrange(len(self.running))
-        self.running[chosen].kill()
+        self.running[chosen].ready().kill()
         self.running[chosen] = self.start()
 
     def stop(self) -> list[int]:
@@ -111,7 +111,7 @@ def survive(folder: Folder, request, *, replicas: int, seconds: float, every: fl
             server.start()
         time.sleep(every)
     ended = time.time()
-    until(lambda: not open_runs(folder, ended), 30)
+    until(lambda: not open_runs(folder, ended) and worked_after(folder, ended), 30)
     assert crowd.stop() == [0] * replicas
     prove(folder, seconds)
 
@@ -120,6 +120,10 @@ def open_runs(folder: Folder, until: float) -> list[tuple[float]]:
     """Ticks up to *until* that are not over: some of a process that was killed last."""
     query = f"SELECT tick FROM workerkit_runs WHERE state = 'running' AND tick <= {until}"
     return folder.ask(query)
+
+
+def worked_after(folder: Folder, when: float) -> list[tuple[int]]:
+    return folder.ask(f"SELECT 1 FROM effects WHERE tick > {when}")
 
 
 def prove(folder: Folder, seconds: float) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import closing, suppress
 from pathlib import Path
 
 import orjson
 import pytest
 
 from tests.documents import commands
-from tests.ports import free_port
+from tests.ports import free_port, free_row
 from tests.started import Place, ask, environment
 
 
@@ -29,7 +27,7 @@ def place(tmp_path):
 
 def on_free_ports(project: Path) -> int:
     """Move every process to a free port, as others may run on the usual ones; the API's."""
-    api = next(port for port in iter(free_port, None) if all(map(is_free, (port + 1, port + 2))))
+    api = free_row(3)
     moved = {8001 + mode: api + mode for mode in range(3)} | {3500: free_port(), 50001: free_port()}
     for path in project.rglob("*"):
         if path.is_file():
@@ -38,13 +36,6 @@ def on_free_ports(project: Path) -> int:
                 re.sub(r"\b(8001|8002|8003|3500|50001)\b", lambda m: str(moved[int(m[0])]), text)
             )
     return api
-
-
-def is_free(port: int) -> bool:
-    with closing(socket.socket()) as taken, suppress(OSError):
-        taken.bind(("127.0.0.1", port))
-        return True
-    return False
 
 
 SETTLED_BY_TEMPLATES = {
