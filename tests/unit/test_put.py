@@ -33,6 +33,13 @@ def test_a_file_is_put_into_folders_that_are_made(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_file_that_is_there_keeps_its_mode(tmp_path):
+    path = put(tmp_path / "run.sh", "before")
+    path.chmod(0o750)
+    put(path, "after")
+    assert (path.stat().st_mode & 0o777, path.read_text()) == (0o750, "after")
+
+
 def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_else(tmp_path):
     path = tmp_path / "kept.json"
     put(path, "before")

@@ -10,7 +10,7 @@ from ..errors import ConfigurationError, Unreachable
 def put(path: Path, content: str | bytes) -> Path:
     """Have *path* hold *content*, text as UTF-8; folders above it are made. Returns *path*.
 
-    Whoever is killed meanwhile leaves the old content in place.
+    A file that is there keeps its mode. Whoever is killed meanwhile leaves the old content.
 
     Raises:
         Unreachable: The disk is full, or the folder cannot be written; nothing was changed.
@@ -21,6 +21,8 @@ def put(path: Path, content: str | bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             beside.write_bytes(content.encode() if isinstance(content, str) else content)
+            if path.exists():
+                beside.chmod(path.stat().st_mode)
             beside.replace(path)
         except BaseException:
             beside.unlink(missing_ok=True)

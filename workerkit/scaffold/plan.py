@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
+from ..core.put import put
 from ..errors import ConfigurationError, Unreachable
 
 
@@ -69,12 +69,11 @@ class Plan:
                 _put(self.folder / change.path, change.after)
         except BaseException as error:
             for change in reversed(done):
-                with suppress(OSError):
+                with suppress(Unreachable):
                     _put(self.folder / change.path, change.before)
-            if not isinstance(error, OSError):
-                raise
-            place = error.filename or self.folder
-            raise Unreachable(f"cannot write {place}: {error.strerror}; nothing changed") from None
+            if isinstance(error, Unreachable):
+                raise Unreachable(f"{error}; nothing changed") from None
+            raise
 
 
 def read(folder: Path, path: str) -> str | None:
@@ -109,20 +108,13 @@ def tree(root: str, paths: Sequence[str]) -> list[str]:
 
 
 def _put(path: Path, text: str | None) -> None:
-    """Have *path* hold *text*, at once or not at all; None removes it, and folders left empty."""
-    if text is None:
-        path.unlink(missing_ok=True)
-        with suppress(OSError):
-            path.parent.rmdir()
+    """Have *path* hold *text*; None removes it, and the folder that is left empty."""
+    if text is not None:
+        put(path, text)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside it: a rename within one folder is all or nothing.
-    beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_bytes(text.encode("utf-8"))
-        if path.exists():
-            beside.chmod(path.stat().st_mode)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Unreachable(f"cannot remove {path}: {error.strerror}") from None
+    with suppress(OSError):
+        path.parent.rmdir()
