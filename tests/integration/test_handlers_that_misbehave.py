@@ -612,6 +612,41 @@ def test_connections_ended_by_the_server_are_no_attempts(world, postgresql):
     world.until(lambda: world.consumer.trouble is None)
 
 
+END_OURS = text("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_lost_connection_that_the_handler_kept_silent_about_is_no_attempt(world):
+    attempts = []
+
+    def handle(self, payload, context):
+        insert(context, payload.id)
+        attempts.append(context.attempt)
+        if len(attempts) == 1:
+            with suppress(OperationalError):
+                context.session.execute(END_OURS)
+
+    world.publish(order(1))
+    world.start(handle, attributes={"isolate": True})
+    settled(world, "applied", 1)
+    assert (world.applied(), attempts) == ([1], [1, 1])
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_handler_that_always_ends_its_connection_in_silence_is_given_up_on(world):
+    def handle(self, payload, context):
+        insert(context, payload.id)
+        if payload.id == BAD:
+            with suppress(OperationalError):
+                context.session.execute(END_OURS)
+
+    world.publish(*map(order, ALL))
+    world.start(handle)
+    settled(world, "dead", 1)
+    settled(world, "applied", 9)
+    assert world.applied() == GOOD
+
+
 @pytest.mark.parametrize("world", ["postgresql"], indirect=True)
 def test_a_server_that_crashes_in_the_middle_delays_and_fails_nothing(world, postgresql):
     attempts = []

@@ -328,6 +328,8 @@ class Pipeline:
         except BaseException as error:
             if not blame:
                 self._raise_trouble(error)
+                if (lost := uow.lost) is not None:
+                    raise lost from error
             return error
         return None
 

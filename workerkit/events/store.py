@@ -47,6 +47,10 @@ class UnitOfWork(Protocol):
     results_read: bool
     """Whether a handler looked at the result of a write; then none need to `defer`."""
 
+    @property
+    def lost(self) -> StorageError | None:
+        """Why the connection is gone, also when a handler saw that and kept silent."""
+
     def defer(self) -> None:
         """Let the handlers' writes wait and go out together.
 

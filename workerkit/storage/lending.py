@@ -16,6 +16,9 @@ from .session import LENT_SESSION
 
 _LENT = "workerkit_lent"
 
+_LOST = "workerkit_lost"
+"""Where a connection's `info` has the error with which it was found to be gone."""
+
 _IN_TRANSACTION = 2
 """libpq's PQTRANS_INTRANS."""
 
@@ -36,6 +39,13 @@ class Loan:
         self._info = connection.info
         self._driver: Any = connection.connection.driver_connection
         self._info[_LENT] = True
+        self._info[_LOST] = None
+
+    @property
+    def lost(self) -> Exception | None:
+        """With what it was found to be gone, also when whoever saw that kept silent."""
+        found: Exception | None = self._info.get(_LOST)
+        return found
 
     @property
     def valid(self) -> bool:
@@ -81,6 +91,7 @@ def take_back(engine: Engine) -> None:
 
     def invalidate(dbapi_connection: object, record: Any, error: object) -> None:
         record.info[_LENT] = False
+        record.info[_LOST] = error
 
     event.listen(engine, "rollback", rollback)
     event.listen(engine, "reset", reset)

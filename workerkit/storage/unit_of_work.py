@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import PendingRollbackError, ResourceClosedError, SQLAlchemyError
 
-from ..errors import LeaseLost, SessionMisuse, WorkerkitError
+from ..errors import LeaseLost, SessionMisuse, StorageError, WorkerkitError
 from ..events.store import ParkedEvent
 from ..events.transport import Message
 from . import tables
@@ -48,6 +48,13 @@ class SqlUnitOfWork:
         self._defer = False
         self.waited = 0.0
         self.results_read = False
+        self._lost: Exception | None = None
+
+    @property
+    def lost(self) -> StorageError | None:
+        """Why the connection is gone, also when a handler saw that and kept silent."""
+        error = self._loan.lost if self._loan is not None else self._lost
+        return storage_error(error, self.database) if error is not None else None
 
     def defer(self) -> None:
         """Let the handlers' writes wait and go out together."""
@@ -308,6 +315,8 @@ class SqlUnitOfWork:
     def _close(self) -> None:
         if self._session is not None:
             self.results_read = self._session.results_read
+        if self._loan is not None:
+            self._lost = self._loan.lost
         self._session = None
         self._connection = None
         self._loan = None
