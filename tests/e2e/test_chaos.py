@@ -167,7 +167,9 @@ SqlUnitOfWork.enter = by_id
 
 
 @pytest.fixture
-def place(place) -> Place:
+def place(place, tmp_path, monkeypatch) -> Place:
+    """With a folder for what a killed run leaves, which others' runs would take away."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     place.write("app.py", APP)
     return place
 
