@@ -165,7 +165,14 @@ class Tab:
 
     def click(self, selector: str, text: str = "") -> Tab:
         """Click the first element of *selector* that shows *text*, as a mouse does."""
-        place = self.run(f"""(() => {{
+        place = self.place(selector, text)
+        self.mouse("mousePressed", place)
+        self.mouse("mouseReleased", place)
+        return self
+
+    def place(self, selector: str, text: str = "") -> list[float]:
+        """The middle of that element, which is brought into view."""
+        place: list[float] | None = self.run(f"""(() => {{
             const all = Array.from(document.querySelectorAll({json.dumps(selector)}));
             const found = all.find((each) => each.textContent.includes({json.dumps(text)}));
             if (!found) return null;
@@ -174,10 +181,12 @@ class Tab:
             return [box.x + box.width / 2, box.y + box.height / 2];
         }})()""")
         assert place, f"no {selector} with {text!r} in\n{self.text}"
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left",
-                      clickCount=1)  # fmt: skip
-        return self
+        return place
+
+    def mouse(self, kind: str, place: list[float]) -> None:
+        """Press or let go its left button."""
+        self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left",
+                  clickCount=1)  # fmt: skip
 
     def sends(self, selector: str, text: str = "") -> Tab:
         """The same with what leads to another page, and wait for that."""

@@ -179,6 +179,21 @@ def test_what_cannot_be_published_is_told_where_it_was_asked(bakery, tab):
     assert tab.run("location.pathname") == "/publish"
 
 
+def test_an_update_between_press_and_release_does_not_lose_the_click(bakery, tab):
+    updates = "performance.getEntriesByName('update').length"
+    bakery.publish("pressed", {"id": 41})
+    tab.go(f"{bakery.page}/events").sees('"id":41').sees("live")
+    place = tab.place("#stream a", "orders")
+    tab.run("window.left = true")
+    tab.mouse("mousePressed", place)
+    before = tab.run(updates)
+    bakery.publish("meanwhile", {"id": 42})
+    until(lambda: tab.run(updates) > before, 20)
+    tab.mouse("mouseReleased", place)
+    tab.arrived()
+    assert tab.run("location.pathname").startswith("/events/")
+
+
 def test_a_job_is_run_paused_and_resumed(bakery, tab):
     tab.go(f"{bakery.page}/cron").sends("button", "Run now")
     tab.sees("shop/report was started in the worker on port").sees("succeeded")

@@ -9,10 +9,28 @@ function tell(text, state) {
   connection.dataset.state = state;
 }
 
+// What is pressed must still be there when it is let go, or the click is lost.
+let pressed = false;
+const waiting = new Map();
+window.addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const ended of ["pointerup", "pointercancel", "blur"]) {
+  window.addEventListener(ended, () => setTimeout(release), true);
+}
+
+function release() {
+  pressed = false;
+  for (const [id, html] of waiting) patch(id, html);
+  waiting.clear();
+}
+
 // Replacing a part must not take away the focus, what is open, or what is being written.
 function patch(id, html) {
   const part = document.getElementById(id);
   if (!part) return;
+  if (pressed) {
+    waiting.set(id, html);
+    return;
+  }
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   if (part.querySelector(":scope input:checked, :scope details.confirm[open]")) return;
   if (focused && focused.matches("textarea, select, input:not([type=checkbox])")) return;
