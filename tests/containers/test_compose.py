@@ -38,6 +38,11 @@ class Stack:
     def compose(self, *arguments: str, **variables: str) -> str:
         return run([*self.command, "-p", PROJECT, *arguments], self.folder, **variables)
 
+    def workerkit(self, *arguments: str) -> str:
+        """What our command prints, beside these containers."""
+        command = [sys.executable, "-m", "workerkit", *arguments]
+        return run(command, self.folder, COMPOSE_PROJECT_NAME=PROJECT)
+
     def status(self) -> dict[str, list[str]]:
         """What `docker ps` says of each container, by service."""
         label = "com.docker.compose.{}"
@@ -260,9 +265,29 @@ def test_back_to_inline_and_forward_under_load_loses_nothing(stack):
     assert len(set(announced)) == len(announced) == int(changes[0])
 
 
+def items(stack: Stack) -> dict[str, str]:
+    """What the checklist says of docker's part in it."""
+    said = stack.workerkit("checklist", "--json")
+    days = orjson.loads(said)["checklist"]["days"]
+    states = {item["id"]: item["state"] for day in days for item in day["items"]}
+    asked = ("day1.images", "day2.compose", "day2.up", "day3.up", "day5.rollback")
+    return {item: states[item] for item in asked}
+
+
+def test_the_way_back_is_rehearsed_and_the_checklist_sees_what_runs(stack):
+    assert stack.workerkit("deploy", "rollback", "--yes", "--host", ADDRESS).count("\nok ") > 10
+    assert stack.parts(8001) == ("inline", {"event", "cron"})
+    assert [name for name in WORKERS if name in stack.status()] == []
+    rolled_back = items(stack)
+    stack.compose("up", "-d")
+    stack.healthy(*WORKERS, *APIS)
+    assert set(items(stack).values()) == {"done"}
+    assert rolled_back == {**items(stack), "day2.up": "open", "day3.up": "open"}
+
+
 def test_chaos_kills_containers_of_these_images_and_nothing_is_lost(stack):
-    program = [sys.executable, "-m", "workerkit", "chaos", "kill-worker", "pricing"]
-    said = run([*program, "--target=compose", "--quick", "--rate=20", "--json"], stack.folder)
+    wanted = ("--target=compose", "--quick", "--rate=20", "--json")
+    said = stack.workerkit("chaos", "kill-worker", "pricing", *wanted)
     (played,) = orjson.loads(said)
     assert played["verdict"]["result"] == "pass"
     assert "workerkit-chaos-" not in docker("ps", "--all", "--format", "{{.Names}}")
