@@ -184,7 +184,7 @@ def test_an_update_between_press_and_release_does_not_lose_the_click(bakery, tab
     bakery.publish("pressed", {"id": 41})
     tab.go(f"{bakery.page}/events").sees('"id":41').sees("live")
     place = tab.place("#stream a", "orders")
-    tab.run("window.left = true")
+    tab.run("window.left = true; document.querySelector('a').focus()")
     tab.mouse("mousePressed", place)
     before = tab.run(updates)
     bakery.publish("meanwhile", {"id": 42})

@@ -16,8 +16,8 @@ from .session import LENT_SESSION
 
 _LENT = "workerkit_lent"
 
-_LOST = "workerkit_lost"
-"""Where a connection's `info` has the error with which it was found to be gone."""
+_LOAN = "workerkit_loan"
+"""Where a connection's `info` has its `Loan`, until it goes back to the pool."""
 
 _IN_TRANSACTION = 2
 """libpq's PQTRANS_INTRANS."""
@@ -39,13 +39,9 @@ class Loan:
         self._info = connection.info
         self._driver: Any = connection.connection.driver_connection
         self._info[_LENT] = True
-        self._info[_LOST] = None
-
-    @property
-    def lost(self) -> Exception | None:
+        self._info[_LOAN] = self
+        self.lost: Exception | None = None
         """With what it was found to be gone, also when whoever saw that kept silent."""
-        found: Exception | None = self._info.get(_LOST)
-        return found
 
     @property
     def valid(self) -> bool:
@@ -88,10 +84,13 @@ def take_back(engine: Engine) -> None:
     def reset(dbapi_connection: object, record: Any, reset_state: object) -> None:
         record.info[_LENT] = False
         record.info.pop(LENT_SESSION, None)
+        record.info.pop(_LOAN, None)
 
-    def invalidate(dbapi_connection: object, record: Any, error: object) -> None:
+    def invalidate(dbapi_connection: object, record: Any, error: Exception | None) -> None:
         record.info[_LENT] = False
-        record.info[_LOST] = error
+        loan = record.info.pop(_LOAN, None)
+        if loan is not None:
+            loan.lost = error
 
     event.listen(engine, "rollback", rollback)
     event.listen(engine, "reset", reset)

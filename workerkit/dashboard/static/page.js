@@ -12,9 +12,9 @@ function tell(text, state) {
 // What is pressed must still be there when it is let go, or the click is lost.
 let pressed = false;
 const waiting = new Map();
-window.addEventListener("pointerdown", () => { pressed = true; }, true);
+window.addEventListener("pointerdown", () => { pressed = true; });
 for (const ended of ["pointerup", "pointercancel", "blur"]) {
-  window.addEventListener(ended, () => setTimeout(release), true);
+  window.addEventListener(ended, () => setTimeout(release));
 }
 
 function release() {
